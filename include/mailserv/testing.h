@@ -1,0 +1,108 @@
+/*
+ * For unit tests of the library and of its embedders: an env whose clock,
+ * randomness and memory the test commands, dialogues that drive a connection,
+ * and the conformance kit for stores.
+ */
+#ifndef MAILSERV_TESTING_H
+#define MAILSERV_TESTING_H
+
+#include <mailserv/auth.h>
+#include <mailserv/base.h>
+#include <mailserv/conn.h>
+#include <mailserv/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* -- An env that does as it is told -------------------------------------------- */
+
+struct msv_test_env;
+
+/* A new one: clock at 1,000,000 ms, 2026-01-01 00:00:00 UTC, randomness from a
+ * seed (0 is fine), offloaded jobs waiting for msv_test_run(). */
+MSV_API int msv_test_env_new(uint64_t seed, struct msv_test_env **out);
+MSV_API struct msv_env *msv_test_env(struct msv_test_env *test);
+/* Frees the env too.  Returns how many allocations of it were never freed. */
+MSV_API size_t msv_test_env_free(struct msv_test_env *test);
+/* Lets so many milliseconds pass on both clocks and runs what is due. */
+MSV_API void msv_test_advance(struct msv_test_env *test, uint64_t ms);
+/* Runs tasks and offloaded jobs until nothing is left to do now. */
+MSV_API void msv_test_run(struct msv_test_env *test);
+/* The n-th allocation from now fails (0: the next), once or from then on.
+ * n UINT64_MAX: none fails. */
+MSV_API void msv_test_fail_alloc(struct msv_test_env *test, uint64_t n, bool forever);
+/* Allocations asked for since the start; bytes held now; most bytes ever held. */
+MSV_API uint64_t msv_test_allocs(const struct msv_test_env *test);
+MSV_API size_t msv_test_memory(const struct msv_test_env *test);
+MSV_API size_t msv_test_memory_peak(const struct msv_test_env *test);
+/* Everything logged since the last call, lines ended by \n; valid until the
+ * next. */
+MSV_API const char *msv_test_log(struct msv_test_env *test);
+
+/* -- Dialogues ------------------------------------------------------------------- */
+
+/* How the client's bytes are handed to the connection. */
+enum msv_dialogue_split {
+	MSV_SPLIT_LINES,    /* a C: line at a time */
+	MSV_SPLIT_BYTES,    /* byte by byte */
+	MSV_SPLIT_PIPELINE, /* all C: lines up to the next S: at once */
+};
+
+/*
+ * Plays a script against a connection:
+ *
+ *	C: EHLO client.example      a line the client sends (CRLF is added)
+ *	C, text                     as C: without CRLF
+ *	C= \x00\r\n                 bytes with escapes \r \n \t \\ \xNN, no CRLF
+ *	S: 250 OK                   a line the server must send next
+ *	S* pattern*with?wildcards   one line that matches
+ *	S~                          any lines up to the one the next S: names
+ *	T: 30000                    so many milliseconds pass
+ *	E:                          the client closes its side
+ *	X:                          the server must have closed, with no more output
+ *	# comment
+ *
+ * Returns 0, or MSV_ERR_FORMAT when the server said something else: then
+ * *difference (may be NULL) points to a text naming the script's line, what
+ * was expected and what came, valid until the next dialogue of this env.
+ */
+MSV_API int msv_test_dialogue(struct msv_test_env *test, struct msv_conn *conn,
+    enum msv_dialogue_split split, const char *script, const char **difference);
+
+/* Everything the connection wants to send, taken from it; valid until the next
+ * call with this env.  Not ended by NUL. */
+MSV_API struct msv_span msv_test_take_output(struct msv_test_env *test, struct msv_conn *conn);
+
+/* An auth source with one fixed list of users for tests: "user", "password"
+ * pairs ended by NULL.  Offers PLAIN, LOGIN and SCRAM-SHA-256. */
+MSV_API const struct msv_auth *msv_test_auth(
+    struct msv_test_env *test, const char *const *users_and_passwords);
+
+/* -- The conformance kit for stores -------------------------------------------------- */
+
+struct msv_store_conform_options {
+	size_t size;
+	struct msv_test_env *test; /* the store's env */
+	/* A store with no mail at all in *out.  Called before each check. */
+	int (*setup)(void *user, const struct msv_store **out);
+	/* The check is over: all openings are closed. */
+	void (*teardown)(void *user);
+	/* Forget everything kept in memory and open the same storage again, for
+	 * checks of what outlasts a restart.  NULL: those checks are left out. */
+	int (*restart)(void *user, const struct msv_store **out);
+	void *user;
+	/* Told of each check: name, and NULL or what promise was broken. */
+	void (*report)(void *user, const char *check, const char *broken);
+	const char *only; /* run the check of this name alone */
+};
+
+/* Checks every promise store.h makes.  Returns how many checks failed, or a
+ * negative error when the kit itself could not run. */
+MSV_API int msv_store_conform(const struct msv_store_conform_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
