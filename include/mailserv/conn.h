@@ -139,9 +139,14 @@ struct msv_filter_ops {
 	/* Bytes from the peer: what they say goes to `plain`, what must be sent
 	 * because of them (a handshake) to `wire`.  0; 1: the peer ended its
 	 * stream in order (close_notify); negative: the connection ends after
-	 * `wire` is sent. */
+	 * `wire` is sent.  Called once with n == 0 right after the push, so that
+	 * a client can speak first. */
 	int (*decode)(struct msv_filter *filter, const void *p, size_t n,
 	    struct msv_filter_sink *plain, struct msv_filter_sink *wire);
+	/* The peer's stream ended without that order (error as for
+	 * msv_conn_eof()).  0; negative: too early, and failure() says why.  May be
+	 * NULL. */
+	int (*eof)(struct msv_filter *filter, int error);
 	/* Bytes to the peer; called only when ready.  Always takes all. */
 	int (*encode)(
 	    struct msv_filter *filter, const void *p, size_t n, struct msv_filter_sink *wire);
@@ -151,7 +156,8 @@ struct msv_filter_ops {
 	void (*finish)(struct msv_filter *filter, struct msv_filter_sink *wire);
 	/* One word for info and log, "TLSv1.3".  May be NULL. */
 	const char *(*describe)(const struct msv_filter *filter);
-	/* One line why decode failed, for the log.  May be NULL. */
+	/* One line why decode or eof failed: the conn logs it with session id and
+	 * peer.  May be NULL. */
 	const char *(*failure)(const struct msv_filter *filter);
 	/* Channel binding bytes (RFC 5929, 9266) of `type` ("tls-exporter",
 	 * "tls-server-end-point") into buf of *n bytes; sets *n.  May be NULL. */
