@@ -46,6 +46,11 @@ struct msv_account {
 	size_t nextra;
 };
 
+/* True when a name may stand for an account in paths: UTF-8, no control
+ * characters, no '/', at most 255 bytes, neither part beginning with a dot or
+ * empty, at most one '@'.  The one validator for account names. */
+MSV_API bool msv_account_name_valid(const char *name);
+
 /* Answered by an account (msv_auth_answer()), or fails with MSV_ERR_AUTH (no
  * such user or wrong password: never told apart), MSV_ERR_NOTFOUND (lookup
  * only), MSV_ERR_DENIED (credentials are right, access is not), MSV_ERR_BUSY

@@ -473,11 +473,6 @@ MSV_API int msv_maildir_new(
 MSV_API const struct msv_store *msv_maildir_store(struct msv_maildir *maildir);
 MSV_API void msv_maildir_free(struct msv_maildir *maildir);
 
-/* True when a name may stand for an account in paths: UTF-8, no control
- * characters, no '/', at most 255 bytes, neither part beginning with a dot or
- * empty, at most one '@'.  The one validator for account names. */
-MSV_API bool msv_account_name_valid(const char *name);
-
 /* -- Memory ------------------------------------------------------------------------------ */
 
 /* A store in memory, for examples and tests: gone with the process. */
