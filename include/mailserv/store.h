@@ -34,8 +34,8 @@ struct msv_actor {
  * msv_mailbox_name_valid(); a store may refuse more (MSV_ERR_FORMAT). */
 
 /* True when name is a well-formed mailbox name: UTF-8 without control
- * characters, at most 1,000 bytes, at most 32 levels, no empty level, no level
- * "." or "..".  The one validator for mailbox names. */
+ * characters (RFC 5198), at most 1,000 bytes, at most 32 levels, no empty level,
+ * no level "." or "..".  The one validator for mailbox names. */
 MSV_API bool msv_mailbox_name_valid(const char *name, char separator);
 
 /* System flags of a message (RFC 3501 2.3.2). */
@@ -96,6 +96,8 @@ struct msv_message {
 	const char *thread_id; /* RFC 8474, NULL when none */
 };
 
+struct msv_store; /* the table, below */
+
 /* The store's own types: a store casts them to what it has. */
 struct msv_mailbox;      /* one opening of a mailbox */
 struct msv_open_message; /* a message whose content is pinned */
@@ -103,6 +105,15 @@ struct msv_append;       /* an append transaction */
 struct msv_store_watch;  /* one watch */
 
 /* -- Typed ops --------------------------------------------------------------- */
+
+/*
+ * Three answers hand something over: an opening, an open message, an append.
+ * Who asked may have stopped waiting by then, or stop before the answer gets
+ * there, or there may be no memory for the answer: then the answer function
+ * gives the thing back by the store's close(), msg_close() or append_abort() -
+ * at once, within the answer, or when the op is canceled.  So a store calls
+ * these answers as the last thing it does.
+ */
 
 /* Rows: const struct msv_list_entry *.  No result. */
 struct msv_list_op {
@@ -115,6 +126,7 @@ MSV_API int msv_list_row(struct msv_list_op op, const struct msv_list_entry *ent
 struct msv_status_op {
 	struct msv_op *op;
 };
+/* The status is copied. */
 MSV_API void msv_status_answer(struct msv_status_op op, const struct msv_mailbox_status *status);
 
 /* Result: const struct msv_open_result *. */
@@ -129,7 +141,9 @@ struct msv_open_result {
 struct msv_open_op {
 	struct msv_op *op;
 };
-MSV_API void msv_open_answer(struct msv_open_op op, const struct msv_open_result *result);
+/* The result is copied.  Nobody takes it: store->close(). */
+MSV_API void msv_open_answer(
+    struct msv_open_op op, const struct msv_store *store, const struct msv_open_result *result);
 
 /*
  * Rows: const struct msv_change *, in no particular order of kinds, messages
@@ -147,8 +161,10 @@ struct msv_changes_result {
 struct msv_changes_op {
 	struct msv_op *op;
 };
+/* Give a row: 0, MSV_PAUSE or MSV_ERR_CANCELED. */
 MSV_API int msv_changes_message(struct msv_changes_op op, const struct msv_message *message);
 MSV_API int msv_changes_expunged(struct msv_changes_op op, uint32_t first, uint32_t last);
+/* The result is copied. */
 MSV_API void msv_changes_answer(struct msv_changes_op op, const struct msv_changes_result *result);
 
 /* Result: const struct msv_message_content *. */
@@ -160,14 +176,16 @@ struct msv_message_content {
 struct msv_content_op {
 	struct msv_op *op;
 };
-MSV_API void msv_content_answer(
-    struct msv_content_op op, const struct msv_message_content *content);
+/* The content is copied.  Nobody takes it: store->msg_close(). */
+MSV_API void msv_content_answer(struct msv_content_op op, const struct msv_store *store,
+    const struct msv_message_content *content);
 
 /* Result: const struct msv_span *: bytes read; n 0 only at the end.  They are
  * valid until the next msg_read() or msg_close() of the message. */
 struct msv_read_op {
 	struct msv_op *op;
 };
+/* The span is copied, the bytes are not. */
 MSV_API void msv_read_answer(struct msv_read_op op, const void *p, size_t n);
 
 /* Rows: const struct msv_message *: the new state of each message that the
@@ -176,6 +194,7 @@ MSV_API void msv_read_answer(struct msv_read_op op, const void *p, size_t n);
 struct msv_flags_op {
 	struct msv_op *op;
 };
+/* Gives a row: 0, MSV_PAUSE or MSV_ERR_CANCELED. */
 MSV_API int msv_flags_row(struct msv_flags_op op, const struct msv_message *message);
 /* The set is copied; NULL: none. */
 MSV_API void msv_flags_answer(struct msv_flags_op op, const struct msv_uidset *modified);
@@ -202,7 +221,9 @@ struct msv_append_handle {
 struct msv_append_op {
 	struct msv_op *op;
 };
-MSV_API void msv_append_answer(struct msv_append_op op, struct msv_append *append);
+/* Nobody takes it: store->append_abort(). */
+MSV_API void msv_append_answer(
+    struct msv_append_op op, const struct msv_store *store, struct msv_append *append);
 
 /* -- Arguments ---------------------------------------------------------------- */
 
@@ -264,6 +285,7 @@ struct msv_quota {
 struct msv_quota_op { /* result: const struct msv_quota * */
 	struct msv_op *op;
 };
+/* The quota is copied. */
 MSV_API void msv_quota_answer(struct msv_quota_op op, const struct msv_quota *quota);
 
 struct msv_metadata { /* RFC 5464; value NULL removes */
