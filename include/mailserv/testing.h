@@ -23,7 +23,8 @@ struct msv_test_env;
  * seed (0 is fine), offloaded jobs waiting for msv_test_run(). */
 MSV_API int msv_test_env_new(uint64_t seed, struct msv_test_env **out);
 MSV_API struct msv_env *msv_test_env(struct msv_test_env *test);
-/* Frees the env too.  Returns how many allocations of it were never freed. */
+/* Frees the env too.  Returns how many allocations of it were never freed;
+ * those stay usable (and leaked) then. */
 MSV_API size_t msv_test_env_free(struct msv_test_env *test);
 /* Lets so many milliseconds pass on both clocks and runs what is due. */
 MSV_API void msv_test_advance(struct msv_test_env *test, uint64_t ms);
@@ -50,32 +51,44 @@ enum msv_dialogue_split {
 };
 
 /*
- * Plays a script against a connection:
+ * Plays a script against a connection, a step a line; white space in front of
+ * a step does not count:
  *
  *	C: EHLO client.example      a line the client sends (CRLF is added)
  *	C, text                     as C: without CRLF
  *	C= \x00\r\n                 bytes with escapes \r \n \t \\ \xNN, no CRLF
  *	S: 250 OK                   a line the server must send next
  *	S* pattern*with?wildcards   one line that matches
- *	S~                          any lines up to the one the next S: names
+ *	S= \x00\r\n                 bytes it must send next, with the escapes of C=
+ *	S~                          any lines up to the one the next S: or S* names;
+ *	                            before any other step, all there are
  *	T: 30000                    so many milliseconds pass
  *	E:                          the client closes its side
  *	X:                          the server must have closed, with no more output
  *	# comment
  *
- * Returns 0, or MSV_ERR_FORMAT when the server said something else: then
- * *difference (may be NULL) points to a text naming the script's line, what
- * was expected and what came, valid until the next dialogue of this env.
+ * Like a good event loop it gives bytes only under MSV_WANT_READ, keeps what the
+ * connection does not want yet, runs the env and takes the output all the
+ * while (byte by byte too, with MSV_SPLIT_BYTES).  Whatever the connection says
+ * must be in the script: output left over at its end is a difference.  What it
+ * said before the call (a greeting) belongs to the script too.
+ *
+ * Returns 0; MSV_ERR_FORMAT when the server said something else; MSV_ERR_INVAL
+ * when a line is none of the above.  On error *difference (may be NULL) points
+ * to a text naming the script's line (the first is 1), what was expected and
+ * what came, valid until the next dialogue of this env.
  */
 MSV_API int msv_test_dialogue(struct msv_test_env *test, struct msv_conn *conn,
     enum msv_dialogue_split split, const char *script, const char **difference);
 
-/* Everything the connection wants to send, taken from it; valid until the next
- * call with this env.  Not ended by NUL. */
+/* Runs what is due now, and takes everything the connection wants to send;
+ * valid until the next call with this env.  Ended by a NUL that is not counted. */
 MSV_API struct msv_span msv_test_take_output(struct msv_test_env *test, struct msv_conn *conn);
 
-/* An auth source with one fixed list of users for tests: "user", "password"
- * pairs ended by NULL.  Offers PLAIN, LOGIN and SCRAM-SHA-256. */
+/* An auth source with one fixed list of users: "user", "password" pairs ended by
+ * NULL, copied.  Answers at once; offers PLAIN, LOGIN and SCRAM-SHA-256; nobody
+ * may act as somebody else (MSV_ERR_DENIED).  Lives as long as the test env;
+ * NULL: no memory. */
 MSV_API const struct msv_auth *msv_test_auth(
     struct msv_test_env *test, const char *const *users_and_passwords);
 
