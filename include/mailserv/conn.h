@@ -62,7 +62,7 @@ MSV_API size_t msv_conn_output(struct msv_conn *conn, const void **p);
 MSV_API void msv_conn_sent(struct msv_conn *conn, size_t n);
 
 /* What the connection waits for: MSV_WANT_*. */
-MSV_API unsigned msv_conn_want(const struct msv_conn *conn);
+MSV_API unsigned msv_conn_want(struct msv_conn *conn);
 
 /*
  * Runs the timers that are due and anything that waits.  Returns the

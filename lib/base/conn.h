@@ -43,25 +43,40 @@ struct msv_conn {
 	bool eof;           /* the peer sends no more; `in` may still hold bytes */
 	bool hold_input;    /* the session wants no more input for now */
 
-	/* base/conn.c alone: */
-	struct msv_buf wire; /* behind the filters */
-	struct msv_conn_layer *layers;
-	size_t nlayers;
-	struct msv_task task;
+	/* base/conn.c and base/layers.c alone: */
+	struct msv_buf raw;            /* wire bytes that came and wait to be decoded */
+	struct msv_buf wire;           /* wire bytes for the peer, behind the filters */
+	struct msv_conn_layer *layers; /* the first is next to the wire */
+	size_t nlayers, layers_cap;
+	char *strings; /* of the peer */
+	struct msv_task task, yield_task;
 	void (*wake)(void *user);
 	void *wake_user;
+	bool *here; /* a verb is ending: set to false when the conn goes away */
 	uint64_t started, bytes_in, bytes_out;
-	unsigned depth; /* verbs under way */
-	bool kicked, stepping, ending, broken, freed, woken;
+	unsigned char farewell; /* enum msv_shutdown + 1: what is to be said */
+	bool kicked;            /* step wants to run */
+	bool stepping;          /* step is running */
+	bool stalled;           /* the output window was full: step when it has drained */
+	bool expired;           /* a tick saw the deadline pass */
+	bool wire_eof;          /* the socket gives no more */
+	bool stream_ended;      /* a filter gives no more */
+	bool filter_failed;     /* what a filter wrote goes out, the session's output not */
+	bool ending, finished;  /* the session is done; and the filters too */
+	bool broken, freed, woken;
 };
 
 /* Starts a session: copies the peer (makes a session id when it has none) and
- * refs the env.  The struct must be zeroed, from msv_alloc().  On error the
- * caller frees it with msv_free(). */
+ * refs the env; the first step comes with the first verb or tick, so that a
+ * filter can be pushed before.  The struct must be zeroed, from msv_alloc().
+ * On error the caller frees it with msv_free(); later with msv_conn_free(),
+ * which calls destroy. */
 int msv_conn_init(struct msv_conn *conn, struct msv_env *env, const struct msv_proto *proto,
     const struct msv_peer *peer);
 
-/* Something changed: step will run before the outermost verb ends. */
+/* Something changed: step will run before the outermost verb ends.  Whoever
+ * writes conn->out, reads conn->in or sets the deadline outside step, expire
+ * and shutdown - a completion, a row function - kicks afterwards. */
 void msv_conn_kick(struct msv_conn *conn);
 /* As kick, but lets the event loop have a turn first: for long work. */
 void msv_conn_yield(struct msv_conn *conn);
@@ -73,10 +88,18 @@ size_t msv_conn_room(const struct msv_conn *conn);
 
 /* No more input is looked at; what is written drains, then MSV_WANT_CLOSE. */
 void msv_conn_end(struct msv_conn *conn);
-/* True after msv_conn_end(), a broken connection or no memory: step stops. */
+/* Ends at once: nothing more is sent.  For a session that ran out of memory. */
+void msv_conn_break(struct msv_conn *conn);
+/* True after msv_conn_end(), msv_conn_free(), a broken connection or no memory:
+ * step stops.  To be asked after every call into the embedder; the struct
+ * itself stays until the outermost verb ends. */
 bool msv_conn_ended(const struct msv_conn *conn);
 
 /* The filter of that name in the stack, or NULL. */
 struct msv_filter *msv_conn_filter(const struct msv_conn *conn, const char *name);
+
+/* A line of the log about this session: its protocol, id and peer come first. */
+void msv_conn_log(struct msv_conn *conn, enum msv_log_level level, const char *fmt, ...)
+    MSV_PRINTF(3, 4);
 
 #endif
