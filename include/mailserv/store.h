@@ -78,7 +78,7 @@ struct msv_mailbox_status {
 	uint32_t uidvalidity, uidnext;
 	uint32_t messages, recent, unseen, deleted;
 	uint64_t highestmodseq; /* 0: the store keeps none that lasts */
-	uint64_t octets;        /* the sum of all message sizes */
+	uint64_t octets;        /* the sum of all message sizes, as far as known unread */
 	const char *mailbox_id; /* RFC 8474, NULL when none */
 };
 
@@ -86,14 +86,24 @@ struct msv_mailbox_status {
 struct msv_message {
 	size_t size;
 	uint32_t uid;
-	uint32_t flags;        /* MSV_FLAG_* */
-	uint64_t keywords;     /* bit i: the mailbox's keyword number i, see keyword() */
-	uint64_t modseq;       /* above 0; grows with every change */
+	uint32_t flags;    /* MSV_FLAG_* */
+	uint64_t keywords; /* bit i: the mailbox's keyword number i, see keyword() */
+	uint64_t modseq;   /* above 0; grows with every change */
+	/* From here 0 or NULL unless asked for by MSV_FIELD_*. */
 	uint64_t octets;       /* the exact size on the wire (CRLF) */
 	int64_t internal_date; /* seconds since the epoch */
 	int64_t save_date;     /* seconds since the epoch, 0 unknown */
 	const char *email_id;  /* RFC 8474, NULL when none */
 	const char *thread_id; /* RFC 8474, NULL when none */
+};
+
+/* What changes() is to find out about each message beside its uid, flags,
+ * keywords and modseq.  A store may have to look at every file for it, so ask
+ * for what is needed; a store to which it costs nothing may fill in more. */
+enum {
+	MSV_FIELD_OCTETS = 1,
+	MSV_FIELD_DATES = 2, /* internal_date, save_date */
+	MSV_FIELD_IDS = 4,   /* email_id, thread_id */
 };
 
 struct msv_store; /* the table, below */
@@ -373,10 +383,11 @@ struct msv_store {
 	 * anew, so that what other programs did is seen - except with `uids`,
 	 * which reports the state last seen.  UIDs are reported as expunged once
 	 * per answer; unknown history (since too old) reports every absent UID
-	 * below uidnext.
+	 * below uidnext.  fields: MSV_FIELD_*; a message whose fields cannot be had
+	 * because it is just going away has no row.
 	 */
 	void (*changes)(void *self, struct msv_mailbox *mailbox, uint64_t since,
-	    const struct msv_uidset *uids, struct msv_changes_op op);
+	    const struct msv_uidset *uids, unsigned fields, struct msv_changes_op op);
 
 	/* Pins the content of a message as it goes on the wire.  MSV_ERR_NOTFOUND
 	 * when it was expunged. */
