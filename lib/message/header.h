@@ -28,9 +28,9 @@ struct msv_header_reader {
 	void *user;
 	size_t limit;
 	struct msv_buf name, value;
-	uint64_t pos, start; /* bytes seen; where the field began */
+	uint64_t pos, line, start; /* bytes seen; where the line and the field began */
 	uint8_t state;
-	bool cr, cut, ended;
+	bool cr, cut, ended, field;
 };
 
 /* limit 0: MSV_HEADER_FIELD_MAX bytes of each value are kept. */
@@ -51,29 +51,31 @@ bool msv_header_is(const struct msv_header_field *field, const char *name);
 /* Appends the field's text decoded (RFC 2047) to UTF-8.  0 or MSV_ERR_NOMEM. */
 int msv_header_text(const struct msv_header_field *field, struct msv_buf *out);
 
+/* Sorts field names as the filter wants them. */
+void msv_header_names_sort(struct msv_span *names, size_t n);
+
 /*
  * HEADER.FIELDS and HEADER.FIELDS.NOT (RFC 3501 6.4.5): passes on the fields
- * (not) named, as they stand with CRLF line ends, then the empty line - also
- * when the message ends inside its header.  Keeps no more than a name.
+ * named - or, inverse, everything but these - as they stand with CRLF line
+ * ends, then the empty line when there is one.  Keeps no more than a name.
  */
 struct msv_header_filter {
-	const struct msv_span *names; /* must outlive the filter */
+	const struct msv_span *names; /* sorted; must outlive the filter */
 	size_t nnames;
 	bool inverse;
 	uint8_t state;
 	bool cr, ended, show;
 	size_t nname;
-	char name[MSV_HEADER_NAME_MAX + 1];
+	char name[MSV_HEADER_NAME_MAX];
 };
 
 void msv_header_filter_init(
     struct msv_header_filter *f, const struct msv_span *names, size_t nnames, bool inverse);
 /* Appends what is shown of n more bytes (at most 2 n + MSV_HEADER_NAME_MAX).  1:
- * the header ended and the empty line is written, 0: more is wanted,
- * MSV_ERR_NOMEM.  *used as above. */
+ * the header ended, 0: more is wanted, MSV_ERR_NOMEM.  *used as above. */
 int msv_header_filter_push(
     struct msv_header_filter *f, const char *p, size_t n, size_t *used, struct msv_buf *out);
-/* The message ended inside its header. */
+/* The message ended inside its header: what was held back. */
 int msv_header_filter_end(struct msv_header_filter *f, struct msv_buf *out);
 
 #endif

@@ -28,7 +28,7 @@ enum msv_part_kind {
  * ENVELOPE; p is NULL when the field is absent.  Each is ended by a NUL too. */
 struct msv_envelope {
 	struct msv_span field[MSV_FIELD_COUNT];
-	bool cut[MSV_FIELD_COUNT]; /* only its beginning was kept */
+	const char *text[MSV_FIELD_COUNT]; /* decoded, made when first asked for */
 };
 
 /* What the Content-* fields say; NULL when absent (type and subtype never are:
@@ -42,6 +42,7 @@ struct msv_content {
 	struct msv_params disposition_params;
 	const char *const *language; /* NULL-ended list, or NULL */
 	bool given;                  /* a usable Content-Type was there */
+	unsigned seen;               /* fields taken already: content.c */
 };
 
 struct msv_part {
@@ -56,7 +57,7 @@ struct msv_part {
 	struct msv_content content;
 	/* Of the root and of embedded messages; else NULL. */
 	struct msv_envelope *envelope;
-	/* Made by msv_part_info() when first asked. */
+	/* Made when first asked for. */
 	struct msv_part_info *info;
 };
 

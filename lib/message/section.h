@@ -12,8 +12,11 @@ enum msv_section_kind {
 	MSV_SECTION_MIME,
 };
 
-/* The part with that number (an empty path is the root).  A message that is no
- * multipart has one part, 1: itself.  NULL: no such part. */
+/* Part number n inside `part` (NULL: of the message itself), or NULL.  A message
+ * that is no multipart has one part, 1: itself. */
+const struct msv_part *msv_part_numbered(
+    const struct msv_mime *mime, const struct msv_part *part, uint32_t n);
+/* The part with that number; an empty path is the root.  NULL: no such part. */
 const struct msv_part *msv_part_find(const struct msv_mime *mime, const uint32_t *path, size_t n);
 /*
  * Where a section lies.  With a path, HEADER and TEXT are those of the embedded
@@ -22,8 +25,5 @@ const struct msv_part *msv_part_find(const struct msv_mime *mime, const uint32_t
  */
 int msv_section_find(const struct msv_mime *mime, const uint32_t *path, size_t n,
     enum msv_section_kind kind, struct msv_range *out);
-/* The part's own number as path[0..n), root first; n is its length, 0 for the
- * root.  path holds at least part->depth + 1. */
-size_t msv_part_path(const struct msv_part *part, uint32_t *path);
 
 #endif
