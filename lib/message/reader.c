@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "codec/casefold.h"
 #include "codec/charset.h"
 #include "message/mime.h"
 
@@ -26,7 +27,7 @@ static int open_charset(struct msv_part_reader *r, const struct msv_part *part)
 	const char *name = msv_part_param(part, "charset");
 	int rc = MSV_ERR_UNSUPPORTED;
 
-	if (name && strcasecmp(name, "us-ascii") != 0)
+	if (name && !msv_ascii_equals(name, strlen(name), "us-ascii"))
 		rc = msv_charset_open(r->env, name, strlen(name), &r->charset);
 	if (rc == MSV_ERR_UNSUPPORTED)
 		rc = msv_charset_open(r->env, "utf-8", 5, &r->charset);
