@@ -1,5 +1,4 @@
 /* An auth source with a fixed list of users. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec/crypto.h"
@@ -8,17 +7,16 @@
 #define SCRAM_ROUNDS 4096 /* RFC 7677 4 */
 
 struct user {
-	char *name, *password;
+	const char *name, *password;
 };
 
-struct msv_test_users {
-	struct msv_test_users *next; /* of the same env */
+struct users {
 	struct msv_auth auth;
 	size_t n;
 	struct user users[];
 };
 
-static const struct user *find(const struct msv_test_users *list, const char *name)
+static const struct user *find(const struct users *list, const char *name)
 {
 	for (size_t i = 0; name && i < list->n; i++)
 		if (strcmp(list->users[i].name, name) == 0)
@@ -37,8 +35,8 @@ static void answer(struct msv_auth_op op, const struct user *user)
 }
 
 /* The credentials were right or not: answers what follows. */
-static void decide(const struct msv_test_users *list, const struct msv_auth_question *question,
-    bool right, struct msv_auth_op op)
+static void decide(const struct users *list, const struct msv_auth_question *question, bool right,
+    struct msv_auth_op op)
 {
 	const struct user *user = find(list, question->user);
 
@@ -118,23 +116,13 @@ static void users_lookup(void *self, const char *name, struct msv_auth_op op)
 		msv_op_answer(op.op, MSV_ERR_NOTFOUND);
 }
 
-static void free_list(struct msv_test_users *list)
+/* A copy that lives as long as the env, or NULL. */
+static const char *keep_string(struct msv_test_env *test, const char *s)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		free(list->users[i].name);
-		free(list->users[i].password);
-	}
-	free(list);
-}
+	size_t n = strlen(s) + 1;
+	char *copy = msv_test_keep(test, n);
 
-void msv_test_users_free(struct msv_test_users *users)
-{
-	while (users) {
-		struct msv_test_users *next = users->next;
-
-		free_list(users);
-		users = next;
-	}
+	return copy ? memcpy(copy, s, n) : NULL;
 }
 
 const struct msv_auth *msv_test_auth(
@@ -145,19 +133,16 @@ const struct msv_auth *msv_test_auth(
 
 	while (pair[2 * n])
 		n++;
-	struct msv_test_users *list = calloc(1, sizeof(*list) + n * sizeof(struct user));
+	struct users *list = msv_test_keep(test, sizeof(*list) + n * sizeof(struct user));
 	if (!list)
 		return NULL;
 	for (; list->n < n; list->n++, pair += 2) {
 		struct user *user = &list->users[list->n];
 
-		user->name = strdup(pair[0]);
-		user->password = strdup(pair[1]);
-		if (!user->name || !user->password) {
-			list->n++;
-			free_list(list);
+		user->name = keep_string(test, pair[0]);
+		user->password = keep_string(test, pair[1]);
+		if (!user->name || !user->password)
 			return NULL;
-		}
 	}
 	list->auth = (struct msv_auth){
 		.size = sizeof(struct msv_auth),
@@ -168,7 +153,5 @@ const struct msv_auth *msv_test_auth(
 		.scram_result = users_scram_result,
 		.lookup = users_lookup,
 	};
-	list->next = test->users;
-	test->users = list;
 	return &list->auth;
 }

@@ -206,6 +206,27 @@ int msv_test_env_new(uint64_t seed, struct msv_test_env **out)
 	return 0;
 }
 
+void *msv_test_keep(struct msv_test_env *test, size_t n)
+{
+	struct msv_test_kept *kept = calloc(1, sizeof(*kept) + n);
+
+	if (!kept)
+		return NULL;
+	kept->next = test->kept;
+	test->kept = kept;
+	return kept->data;
+}
+
+static void free_kept(struct msv_test_env *test)
+{
+	while (test->kept) {
+		struct msv_test_kept *next = test->kept->next;
+
+		free(test->kept);
+		test->kept = next;
+	}
+}
+
 struct msv_env *msv_test_env(struct msv_test_env *test)
 {
 	return test->env;
@@ -217,14 +238,13 @@ size_t msv_test_env_free(struct msv_test_env *test)
 		return 0;
 	msv_test_run(test);
 	msv_env_free(test->env);
-	msv_test_users_free(test->users);
+	free_kept(test);
 	msv_text_fini(&test->log);
 	msv_text_fini(&test->log_shown);
 	msv_text_fini(&test->output);
 	msv_text_fini(&test->difference);
 	free(test->jobs);
 	test->jobs = NULL;
-	test->users = NULL;
 	test->jobs_cap = 0;
 
 	size_t left = test->blocks;

@@ -20,7 +20,11 @@ void msv_text_escape(struct msv_text *text, const void *p, size_t n);
 void msv_text_clear(struct msv_text *text);
 const char *msv_text_cstr(const struct msv_text *text);
 
-struct msv_test_users; /* auth.c */
+/* Memory that goes away with the env. */
+struct msv_test_kept {
+	struct msv_test_kept *next;
+	max_align_t data[];
+};
 
 struct msv_test_env {
 	struct msv_env *env;
@@ -38,14 +42,14 @@ struct msv_test_env {
 	struct msv_text log, log_shown;
 	struct msv_text output;     /* of msv_test_take_output() */
 	struct msv_text difference; /* of the last dialogue */
-	struct msv_test_users *users;
+	struct msv_test_kept *kept;
 };
 
 /* Runs tasks, jobs and what the conn (may be NULL) has due until nothing is
  * left to do now.  Returns the next deadline. */
 uint64_t msv_test_settle(struct msv_test_env *test, struct msv_conn *conn);
 
-/* Frees the auth sources of the env. */
-void msv_test_users_free(struct msv_test_users *users);
+/* Zeroed memory of libc that lives as long as the env, or NULL. */
+void *msv_test_keep(struct msv_test_env *test, size_t n);
 
 #endif

@@ -1,0 +1,274 @@
+/* The memory store: a life of a mailbox with memory running out at every
+ * allocation, quota, and ops that are canceled. */
+#include <mailserv/testing.h>
+#include <string.h>
+
+#include "check_main.h"
+
+static const struct msv_actor alice = { .size = sizeof(alice), .user = "alice@example.org" };
+
+/* -- Asking and waiting -------------------------------------------------------------- */
+
+/* What came of an op. */
+struct answer {
+	struct msv_test_env *test;
+	struct msv_op *op;
+	bool done;
+	int error;
+	struct msv_mailbox *mailbox;
+	struct msv_append *append;
+	struct msv_open_message *message;
+	unsigned rows;
+};
+
+static void on_plain(void *user, int error, const void *result)
+{
+	struct answer *a = user;
+
+	(void)result;
+	a->done = true;
+	a->error = error;
+}
+
+static void on_open(void *user, int error, const void *result)
+{
+	struct answer *a = user;
+
+	on_plain(user, error, result);
+	if (!error)
+		a->mailbox = ((const struct msv_open_result *)result)->mailbox;
+}
+
+static void on_append(void *user, int error, const void *result)
+{
+	struct answer *a = user;
+
+	on_plain(user, error, result);
+	if (!error)
+		a->append = ((const struct msv_append_handle *)result)->append;
+}
+
+static void on_content(void *user, int error, const void *result)
+{
+	struct answer *a = user;
+
+	on_plain(user, error, result);
+	if (!error)
+		a->message = ((const struct msv_message_content *)result)->message;
+}
+
+static int on_row(void *user, const void *row)
+{
+	(void)row;
+	((struct answer *)user)->rows++;
+	return 0;
+}
+
+/* A new op into a->op; false without memory. */
+static bool ask(struct answer *a, msv_op_fn done)
+{
+	a->done = false;
+	a->error = MSV_ERR_NOMEM;
+	a->op = msv_op_new(msv_test_env(a->test), done, a);
+	if (a->op)
+		msv_op_set_row(a->op, on_row);
+	return a->op != NULL;
+}
+
+static int answered(struct answer *a)
+{
+	msv_test_run(a->test);
+	ck_assert(a->done);
+	return a->error;
+}
+
+#define ASK(a, done, call) (ask((a), (done)) ? ((call), answered(a)) : MSV_ERR_NOMEM)
+
+static int append_one(
+    const struct msv_store *store, struct answer *a, const char *mailbox, const char *text)
+{
+	static const char *const keywords[] = { "$Junk", "later" };
+	struct msv_append_message message = {
+		.size = sizeof(message),
+		.flags = MSV_FLAG_SEEN,
+		.keywords = keywords,
+		.nkeywords = 2,
+	};
+	int error = ASK(a, on_append,
+	    store->append_begin(store->self, &alice, mailbox, (struct msv_append_op){ a->op }));
+	struct msv_append *append = a->append;
+
+	if (error)
+		return error;
+	error = ASK(a, on_plain, store->append_add(store->self, append, &message, a->op));
+	if (!error)
+		error = ASK(a, on_plain,
+		    store->append_write(store->self, append, text, strlen(text), a->op));
+	if (!error && !ask(a, on_plain))
+		error = MSV_ERR_NOMEM;
+	if (error) {
+		store->append_abort(store->self, append);
+		return error;
+	}
+	store->append_commit(store->self, append, (struct msv_copy_op){ a->op });
+	return answered(a);
+}
+
+/* -- Memory runs out ------------------------------------------------------------------- */
+
+static int read_one(const struct msv_store *store, struct answer *a, struct msv_mailbox *mailbox)
+{
+	int error = ASK(a, on_content,
+	    store->msg_open(store->self, mailbox, 1, (struct msv_content_op){ a->op }));
+	struct msv_open_message *message = a->message;
+
+	if (error)
+		return error;
+	error = ASK(a, on_plain,
+	    store->msg_read(store->self, message, 0, 10, (struct msv_read_op){ a->op }));
+	store->msg_close(store->self, message);
+	return error;
+}
+
+static int work_in_mailbox(
+    const struct msv_store *store, struct answer *a, struct msv_mailbox *mailbox)
+{
+	static const struct msv_uid_range three[] = { { 1, 1 }, { 3, 4 } };
+	static const char *const keywords[] = { "$Label1" };
+	struct msv_uidset uids = { three, 2 };
+	struct msv_flag_change change = {
+		.size = sizeof(change),
+		.flags = MSV_FLAG_DELETED,
+		.keywords = keywords,
+		.nkeywords = 1,
+		.unchanged_since = 1000,
+	};
+	int error = ASK(a, on_plain,
+	    store->changes(store->self, mailbox, 0, NULL, ~0u, (struct msv_changes_op){ a->op }));
+
+	if (!error)
+		error = read_one(store, a, mailbox);
+	if (!error)
+		error = ASK(a, on_plain,
+		    store->flags(
+		        store->self, mailbox, &uids, &change, (struct msv_flags_op){ a->op }));
+	if (!error)
+		error = ASK(a, on_plain,
+		    store->copy(
+		        store->self, mailbox, &uids, "Work/2026", (struct msv_copy_op){ a->op }));
+	if (!error)
+		error = ASK(a, on_plain,
+		    store->move(
+		        store->self, mailbox, &uids, "INBOX", (struct msv_copy_op){ a->op }));
+	if (!error)
+		error = ASK(a, on_plain, store->expunge(store->self, mailbox, NULL, a->op));
+	if (!error)
+		error = ASK(a, on_plain,
+		    store->changes(
+		        store->self, mailbox, 1, &uids, 0, (struct msv_changes_op){ a->op }));
+	return error;
+}
+
+static void look(void *user, const char *mailbox)
+{
+	(void)mailbox;
+	++*(unsigned *)user;
+}
+
+static int work_with_names(const struct msv_store *store, struct answer *a)
+{
+	int error =
+	    ASK(a, on_plain, store->rename(store->self, &alice, "INBOX", "Work/old", a->op));
+
+	if (!error)
+		error = ASK(a, on_plain, store->rename(store->self, &alice, "Work", "Play", a->op));
+	if (!error)
+		error =
+		    ASK(a, on_plain, store->subscribe(store->self, &alice, "Gone", true, a->op));
+	if (!error)
+		error = ASK(
+		    a, on_plain, store->list(store->self, &alice, (struct msv_list_op){ a->op }));
+	if (!error)
+		error = ASK(a, on_plain,
+		    store->status(store->self, &alice, "Play", (struct msv_status_op){ a->op }));
+	if (!error)
+		error = ASK(a, on_plain, store->remove(store->self, &alice, "Play", a->op));
+	return error;
+}
+
+/* A life of a mailbox; ends with the first error. */
+static int live(const struct msv_store *store, struct answer *a)
+{
+	struct msv_store_watch *watch;
+	unsigned looks = 0;
+	int error = ASK(
+	    a, on_plain, store->create(store->self, &alice, "Work/2026", MSV_USE_ARCHIVE, a->op));
+
+	if (!error)
+		error = store->watch(store->self, &alice, NULL, look, &looks, &watch);
+	if (error)
+		return error;
+	for (int i = 0; i < 5 && !error; i++)
+		error = append_one(store, a, "INBOX", "Subject: x\n\nbody\n");
+	struct msv_mailbox *mailbox = NULL;
+	if (!error)
+		error = ASK(a, on_open,
+		    store->open(
+		        store->self, &alice, "INBOX", false, (struct msv_open_op){ a->op }));
+	if (!error) {
+		mailbox = a->mailbox;
+		error = work_in_mailbox(store, a, mailbox);
+	}
+	if (!error)
+		error = work_with_names(store, a);
+	if (mailbox)
+		store->close(store->self, mailbox);
+	store->unwatch(store->self, watch);
+	ck_assert(error || looks > 0);
+	return error;
+}
+
+/* One life in which the n-th allocation fails; true when it went well. */
+static bool live_until(uint64_t n, bool late, bool forever)
+{
+	struct msv_memory_options options = { .size = sizeof(options), .late = late };
+	struct msv_memory_store *memory;
+	struct answer a = { 0 };
+
+	ck_assert_int_eq(msv_test_env_new(n, &a.test), 0);
+	msv_test_fail_alloc(a.test, n, forever);
+	int error = msv_memory_store_new(msv_test_env(a.test), &options, &memory);
+	if (!error) {
+		error = live(msv_memory_store(memory), &a);
+		msv_memory_store_free(memory);
+	}
+	ck_assert(error == 0 || error == MSV_ERR_NOMEM);
+	ck_assert_uint_eq(msv_test_env_free(a.test), 0);
+	return error == 0;
+}
+
+static void fail_each(bool late, bool forever)
+{
+	uint64_t n = 0;
+
+	while (!live_until(n, late, forever))
+		ck_assert_uint_lt(++n, 2000);
+	ck_assert_uint_gt(n, 100);
+}
+
+START_TEST(test_memory_runs_out)
+{
+	fail_each(_i & 1, _i & 2);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("memory");
+	TCase *tc = tcase_create("memory runs out");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, test_memory_runs_out, 0, 4);
+	suite_add_tcase(s, tc);
+	return check_main(s);
+}
