@@ -144,8 +144,10 @@ struct msv_env_options {
 /* A new env in *out.  options may be NULL.  MSV_ERR_NOMEM, MSV_ERR_INVAL. */
 MSV_API int msv_env_new(const struct msv_env_options *options, struct msv_env **out);
 
-/* Lets go of the env.  Its memory goes away with the last object, op or job
- * that still belongs to it, so ops may be answered later than this. */
+/* Lets go of the env: what is queued runs now, and nobody ticks any more.  Its
+ * memory goes away with the last object, op or job that still belongs to it, so
+ * ops may be answered later than this; their completions then run at the end of
+ * the answering call.  Timers do not fire any more. */
 MSV_API void msv_env_free(struct msv_env *env);
 
 /* Never a deadline: what msv_env_tick() and msv_conn_tick() return when no
@@ -258,8 +260,9 @@ typedef int (*msv_row_fn)(void *user, const void *row);
 MSV_API void msv_op_set_row(struct msv_op *op, msv_row_fn row);
 
 /* The asker no longer waits: done and row are never called after this.  Calls
- * on_cancel if the op is not answered yet.  The asker must not touch the op
- * afterwards. */
+ * on_cancel if the op is not answered yet; inside the op's own row function the
+ * result of that row call tells instead.  The asker must not touch the op
+ * afterwards.  NULL is fine. */
 MSV_API void msv_op_cancel(struct msv_op *op);
 
 /* The asker is ready for more rows after MSV_PAUSE. */

@@ -185,6 +185,20 @@ void msv_conn_log(struct msv_conn *conn, enum msv_log_level level, const char *f
 
 /* -- The task ---------------------------------------------------------------- */
 
+/* The session has ended, but what it said waits for a handshake to end. */
+static bool last_words_wait(const struct msv_conn *conn)
+{
+	return conn->ending && !conn->finished && !conn->broken && !conn->freed &&
+	       !conn->filter_failed && !conn->stream_ended && !conn->wire_eof &&
+	       msv_buf_len(&conn->out) && !msv_layers_ready(conn);
+}
+
+/* True when bytes from the peer are still looked at. */
+static bool listens(const struct msv_conn *conn)
+{
+	return !msv_conn_ended(conn) || last_words_wait(conn);
+}
+
 /* Decodes as much of the n bytes as the session wants now; returns how much. */
 static size_t decode(struct msv_conn *conn, const char *p, size_t n)
 {
@@ -278,26 +292,41 @@ static void give_back(struct msv_buf *buf)
 		msv_buf_fini(buf);
 }
 
-/* The session is over: lets the filters say farewell, drops what is useless. */
+/* The session said its last word: lets the filters say farewell. */
+static void finish(struct msv_conn *conn)
+{
+	flush(conn);
+	if (last_words_wait(conn))
+		return;
+	conn->finished = true;
+	msv_layers_finish(conn);
+	msv_buf_fini(&conn->out);
+	msv_buf_fini(&conn->raw);
+}
+
+/* The session is over: drops what is useless. */
 static void wind_up(struct msv_conn *conn)
 {
-	if (!conn->ending)
+	if (!conn->ending || msv_buf_failed(&conn->out))
 		conn->broken = true; /* no memory */
-	if (!conn->broken && !conn->finished) {
-		conn->finished = true;
-		flush(conn);
-		msv_layers_finish(conn);
-		conn->deadline = msv_env_now(conn->env) + DRAIN_MS;
+	if (last_words_wait(conn)) {
+		conn->hold_input = false;
+		decode_waiting(conn);
 	}
-	if (msv_buf_failed(&conn->wire))
+	msv_buf_fini(&conn->in);
+	if (!conn->broken && !conn->finished)
+		finish(conn);
+	if (msv_buf_failed(&conn->wire) || msv_buf_failed(&conn->raw))
 		conn->broken = true;
 	if (conn->broken) {
 		conn->deadline = MSV_NEVER;
 		msv_buf_fini(&conn->wire);
+		msv_buf_fini(&conn->raw);
+		msv_buf_fini(&conn->out);
+	} else if (!conn->draining || conn->deadline == MSV_NEVER) {
+		conn->draining = true;
+		conn->deadline = msv_env_now(conn->env) + DRAIN_MS;
 	}
-	msv_buf_fini(&conn->in);
-	msv_buf_fini(&conn->raw);
-	msv_buf_fini(&conn->out);
 }
 
 static void conn_task(struct msv_task *task)
@@ -347,7 +376,7 @@ static bool leave(struct msv_conn *conn)
 void msv_conn_input(struct msv_conn *conn, const void *p, size_t n)
 {
 	enter(conn);
-	if (n && !conn->wire_eof && !msv_conn_ended(conn)) {
+	if (n && !conn->wire_eof && listens(conn)) {
 		size_t done = 0;
 		conn->bytes_in += n;
 		/* In a callback the session may be looking at conn->in. */
@@ -374,9 +403,11 @@ void msv_conn_eof(struct msv_conn *conn, int error)
 /* Lets a step run that waits for a verb.  False when the conn went away. */
 static bool catch_up(struct msv_conn *conn)
 {
+	conn->woken = false;
+	if (!conn->kicked)
+		return true;
 	enter(conn);
-	if (conn->kicked)
-		msv_conn_kick(conn);
+	msv_conn_kick(conn);
 	return leave(conn);
 }
 
@@ -412,10 +443,10 @@ unsigned msv_conn_want(struct msv_conn *conn)
 	if (conn->broken)
 		return MSV_WANT_CLOSE;
 	unsigned want = msv_buf_len(&conn->wire) ? MSV_WANT_WRITE : 0;
-	if (conn->ending)
-		return want || !conn->finished ? want : MSV_WANT_CLOSE;
-	if (!conn->eof && !conn->wire_eof && !conn->hold_input && !msv_buf_len(&conn->raw) &&
-	    msv_buf_len(&conn->in) < conn->in_limit)
+	if (conn->finished)
+		return want ? want : MSV_WANT_CLOSE;
+	if (listens(conn) && !conn->eof && !conn->wire_eof && !conn->hold_input &&
+	    !msv_buf_len(&conn->raw) && msv_buf_len(&conn->in) < conn->in_limit)
 		want |= MSV_WANT_READ;
 	return want;
 }

@@ -63,6 +63,7 @@ struct msv_conn {
 	bool stream_ended;      /* a filter gives no more */
 	bool filter_failed;     /* what a filter wrote goes out, the session's output not */
 	bool ending, finished;  /* the session is done; and the filters too */
+	bool draining;          /* the deadline is that of the last output */
 	bool broken, freed, woken;
 };
 

@@ -108,7 +108,7 @@ void msv_layers_receive(struct msv_conn *conn, const void *p, size_t n)
 	receive_at(conn, 0, p, n);
 }
 
-static bool all_ready(const struct msv_conn *conn)
+bool msv_layers_ready(const struct msv_conn *conn)
 {
 	for (size_t i = 0; i < conn->nlayers; i++) {
 		if (!ready(&conn->layers[i]) || msv_buf_len(&conn->layers[i].held))
@@ -121,7 +121,7 @@ void msv_layers_send(struct msv_conn *conn)
 {
 	struct msv_buf *out = &conn->out;
 
-	if (conn->filter_failed || !msv_buf_len(out) || !all_ready(conn))
+	if (conn->filter_failed || !msv_buf_len(out) || !msv_layers_ready(conn))
 		return;
 	if (!conn->nlayers && !msv_buf_len(&conn->wire) && !msv_buf_failed(&conn->wire)) {
 		struct msv_buf empty = conn->wire;

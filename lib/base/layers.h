@@ -14,6 +14,8 @@ struct msv_conn_layer {
 void msv_layers_receive(struct msv_conn *conn, const void *p, size_t n);
 /* conn->out through all filters into conn->wire, once they are ready. */
 void msv_layers_send(struct msv_conn *conn);
+/* False while a filter has its handshake to do. */
+bool msv_layers_ready(const struct msv_conn *conn);
 /* The wire gives no more: tells the filters and logs what they object. */
 void msv_layers_eof(struct msv_conn *conn, int error);
 /* The conversation is over: farewells, from the top. */

@@ -6,7 +6,7 @@ bad=0
 for header; do
 	name=mailserv/$(basename "$header")
 	case $name in mailserv/uv.h) pkg-config --exists libuv || continue ;; esac
-	echo "#include <$name>" | cc -std=c17 -Wall -Wextra -Werror -I"$include" -fsyntax-only -x c - || bad=1
+	echo "#include <$name>" | cc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$include" -fsyntax-only -x c - || bad=1
 	if command -v c++ >/dev/null; then
 		echo "#include <$name>" | c++ -std=c++11 -Wall -Wextra -Werror -I"$include" -fsyntax-only -x c++ - || bad=1
 	fi
