@@ -44,6 +44,9 @@ struct msv_account {
 	bool receives;           /* mail may be delivered to it (its name has a domain) */
 	const struct msv_auth_extra *extra;
 	size_t nextra;
+	/* As the source has them, numbers or names, may be ""; the library uses
+	 * neither. */
+	const char *uid, *gid;
 };
 
 /* True when a name may stand for an account in paths: UTF-8, no control
@@ -109,7 +112,9 @@ struct msv_auth {
 
 /* -- SASL, the server's side (RFC 4422) ------------------------------------- */
 
-/* One exchange.  Used by SMTP AUTH (RFC 4954) and IMAP AUTHENTICATE. */
+/* One exchange.  Used by SMTP AUTH (RFC 4954) and IMAP AUTHENTICATE.  A client
+ * may ask to act as somebody else (authzid): the source must allow it by
+ * answering with that account; any other answer becomes MSV_ERR_DENIED. */
 struct msv_sasl;
 
 /* The space-separated names of the mechanisms that may be offered, strongest
@@ -137,11 +142,13 @@ struct msv_sasl_op {
 
 /* Goes one step: text is the base64 the client sent, without line end ("=" is
  * an empty initial response, "*" cancels); NULL when there was no initial
- * response. */
+ * response.  One step at a time, and none after the end: MSV_ERR_INVAL. */
 MSV_API void msv_sasl_step(
     struct msv_sasl *sasl, const char *text, size_t n, struct msv_sasl_op op);
 
-/* Frees the exchange; wipes secrets; an op under way is canceled. */
+/* Frees the exchange; wipes secrets.  An op under way is canceled as by
+ * msv_op_cancel(): its completion never runs, do not touch it afterwards.
+ * Allowed inside the completion of a step (the result stays readable). */
 MSV_API void msv_sasl_free(struct msv_sasl *sasl);
 
 /* -- The throttle ------------------------------------------------------------ */
