@@ -6,6 +6,8 @@
 #include <mailserv/base.h>
 #include <mailserv/conn.h>
 #include <mailserv/imap_server.h>
+#include <mailserv/message.h>
+#include <mailserv/mta.h>
 #include <mailserv/smtp_server.h>
 #include <mailserv/store.h>
 #include <mailserv/testing.h>

@@ -257,8 +257,10 @@ struct msv_append_message {
 	int64_t internal_date; /* seconds since the epoch; 0: now */
 	uint64_t octets;       /* how many will be written, if known; a hint */
 	uint32_t replaces;     /* UID in the same mailbox that goes away with the commit, 0 none */
-	/* Keep lone LF and CR as they are; else a lone LF becomes CRLF and a lone
-	 * CR or a NUL fails the write with MSV_ERR_FORMAT. */
+	/* Keep lone CR and NUL as they are (and lone LF, unless the store keeps
+	 * lines without CR); else a lone LF becomes CRLF, and a lone CR or a NUL
+	 * fails the write with MSV_ERR_FORMAT - a CR at the very end the next add,
+	 * prepare or commit. */
 	bool verbatim;
 };
 
@@ -332,10 +334,12 @@ enum {
  * are required unless marked; the rest may be NULL and is then done by the
  * protocol layer or not offered.
  *
- * Calls on one opening may overlap; the store answers each when it can.  An op
- * may be answered before its call returns.  Arguments are valid during the
- * call only.  After close() nothing of that opening is called but what
- * belongs to messages still open, which stay readable.
+ * Calls on one opening may overlap; the store answers each when it can, and two
+ * that are under way at once may take effect in either order.  An op may be
+ * answered before its call returns.  Arguments are valid during the call only.
+ * A canceled op has taken effect or has not, but not by half.  After close()
+ * nothing of that opening is called but what belongs to messages still open,
+ * which stay readable.
  */
 struct msv_store {
 	size_t size;
@@ -354,27 +358,33 @@ struct msv_store {
 	 * MSV_ERR_EXISTS, MSV_ERR_FORMAT, MSV_ERR_LIMIT, MSV_ERR_DENIED. */
 	void (*create)(void *self, const struct msv_actor *actor, const char *mailbox,
 	    uint32_t special_use, struct msv_op *op);
-	/* Children stay.  Open messages stay readable; openings see everything
-	 * expunged and then fail with MSV_ERR_STALE.  MSV_ERR_NOTFOUND. */
+	/* Children and the subscription stay.  Open messages stay readable; openings
+	 * see everything expunged and then fail with MSV_ERR_STALE.  A mailbox made
+	 * later with the same name has another UIDVALIDITY.  MSV_ERR_NOTFOUND;
+	 * MSV_ERR_DENIED for INBOX. */
 	void (*remove)(
 	    void *self, const struct msv_actor *actor, const char *mailbox, struct msv_op *op);
-	/* Children follow.  Renaming INBOX moves its messages into a new mailbox
-	 * and leaves INBOX and its children (RFC 3501 6.3.5). */
+	/* Children follow; parents of `to` that are missing are made.  Renaming
+	 * INBOX moves its messages into a new mailbox and leaves INBOX and its
+	 * children (RFC 3501 6.3.5).  MSV_ERR_NOTFOUND, MSV_ERR_EXISTS (then nothing
+	 * is changed), MSV_ERR_FORMAT (also: `to` is below `from`). */
 	void (*rename)(void *self, const struct msv_actor *actor, const char *from, const char *to,
 	    struct msv_op *op);
-	/* The name need not exist (RFC 3501 6.3.6). */
+	/* The name need not exist (RFC 3501 6.3.6).  What is so already is no error. */
 	void (*subscribe)(void *self, const struct msv_actor *actor, const char *mailbox,
 	    bool subscribed, struct msv_op *op);
 
 	/* Opens for one session.  Not read-only: takes the \Recent of new messages
-	 * to itself. */
+	 * to itself, now and whenever changes() looks anew; read-only it sees them
+	 * \Recent and leaves them so.  MSV_ERR_NOTFOUND. */
 	void (*open)(void *self, const struct msv_actor *actor, const char *mailbox, bool readonly,
 	    struct msv_open_op op);
 	/* Ends an opening.  Its ops under way are canceled first by the caller. */
 	void (*close)(void *self, struct msv_mailbox *mailbox);
 
 	/* The name of the mailbox's keyword number i (0..63), NULL when there is
-	 * none.  A number keeps its name while anybody has the mailbox open. */
+	 * none.  A number keeps its name while anybody has the mailbox open.  Names
+	 * that differ in case alone are one keyword, spelled as it came first. */
 	const char *(*keyword)(void *self, struct msv_mailbox *mailbox, unsigned i);
 
 	/*
@@ -400,26 +410,32 @@ struct msv_store {
 	/* The caller cancels a read under way first. */
 	void (*msg_close)(void *self, struct msv_open_message *message);
 
-	/* MSV_ERR_DENIED on a read-only opening; MSV_ERR_LIMIT: too many keywords
-	 * (nothing is changed then). */
+	/* UIDs that are gone are left out.  A message that is so already keeps its
+	 * modseq.  MSV_ERR_DENIED on a read-only opening; MSV_ERR_LIMIT: too many
+	 * keywords (nothing is changed then). */
 	void (*flags)(void *self, struct msv_mailbox *mailbox, const struct msv_uidset *uids,
 	    const struct msv_flag_change *change, struct msv_flags_op op);
-	/* All or none.  UIDs that are gone are left out.  MSV_ERR_NOTFOUND: no such
-	 * destination (TRYCREATE). */
+	/* All or none, with flags, keywords, internal date and email id; the copies
+	 * get new UIDs in the order of the old ones, also within one mailbox.  UIDs
+	 * that are gone are left out; none at all is a success with an empty result.
+	 * MSV_ERR_NOTFOUND: no such destination (TRYCREATE).  MSV_ERR_LIMIT may mean
+	 * that it has no room for the keywords. */
 	void (*copy)(void *self, struct msv_mailbox *mailbox, const struct msv_uidset *uids,
 	    const char *dest, struct msv_copy_op op);
 	/* As copy; the originals go away with it (RFC 6851).  On failure midway
-	 * nothing is lost. */
+	 * nothing is lost.  MSV_ERR_DENIED on a read-only opening. */
 	void (*move)(void *self, struct msv_mailbox *mailbox, const struct msv_uidset *uids,
 	    const char *dest, struct msv_copy_op op);
-	/* Removes those of uids (NULL: all) that have MSV_FLAG_DELETED now. */
+	/* Removes those of uids (NULL: all) that have MSV_FLAG_DELETED now.
+	 * MSV_ERR_DENIED on a read-only opening. */
 	void (*expunge)(void *self, struct msv_mailbox *mailbox, const struct msv_uidset *uids,
 	    struct msv_op *op);
 
 	/*
 	 * The append transaction: begin; for each message add, write...; commit.
 	 * Nothing is visible before commit, then all is, on disk.  One op at a
-	 * time per transaction.  An error of add or write leaves only abort.
+	 * time per transaction.  An error of add or write, or its cancellation,
+	 * leaves only abort.  MSV_ERR_NOTFOUND: no such mailbox.
 	 */
 	void (*append_begin)(void *self, const struct msv_actor *actor, const char *mailbox,
 	    struct msv_append_op op);
@@ -432,7 +448,9 @@ struct msv_store {
 	/* Makes all messages durable but not visible, so that commit hardly fails:
 	 * for deliveries to several mailboxes.  May be NULL; need not be called. */
 	void (*append_prepare)(void *self, struct msv_append *append, struct msv_op *op);
-	/* The transaction is gone when this is answered, whatever the answer. */
+	/* The transaction is gone when this is answered, whatever the answer: no
+	 * abort after commit.  MSV_ERR_NOTFOUND when the mailbox was removed
+	 * meanwhile. */
 	void (*append_commit)(void *self, struct msv_append *append, struct msv_copy_op op);
 	/* Forgets it.  An op under way is canceled first by the caller. */
 	void (*append_abort)(void *self, struct msv_append *append);
