@@ -49,6 +49,11 @@ struct msv_account {
 	const char *uid, *gid;
 };
 
+/* A copy in one piece of memory, freed with msv_env_realloc(env, copy, 0); its
+ * strings are never NULL.  NULL: no memory. */
+MSV_API struct msv_account *msv_account_copy(
+    struct msv_env *env, const struct msv_account *account);
+
 /* True when a name may stand for an account in paths: UTF-8, no control
  * characters, no '/', at most 255 bytes, neither part beginning with a dot or
  * empty, at most one '@'.  The one validator for account names. */

@@ -18,9 +18,7 @@ bool msv_account_name_same(const char *a, const char *b);
 /* Copies at most n - 1 bytes of name with A-Z made a-z; false when cut short. */
 bool msv_account_name_fold(const char *name, char *out, size_t n);
 
-/* A copy in one piece, freed by msv_free(); NULL: no memory. */
-struct msv_account *msv_account_copy(struct msv_env *env, const struct msv_account *account);
-/* The same in the op's memory, for results. */
+/* As msv_account_copy(), in the op's memory, for results. */
 struct msv_account *msv_account_copy_op(struct msv_op *op, const struct msv_account *account);
 /* A copy in one piece; the free wipes the password. */
 struct msv_auth_question *msv_question_copy(
