@@ -209,7 +209,7 @@ static size_t decode(struct msv_conn *conn, const char *p, size_t n)
 		return n;
 	}
 	while (done < n && !conn->hold_input && msv_buf_len(&conn->in) < conn->in_limit &&
-	       !conn->stream_ended && !msv_conn_ended(conn)) {
+	       !conn->stream_ended && listens(conn)) {
 		size_t slice = n - done < DECODE_SLICE ? n - done : DECODE_SLICE;
 		msv_layers_receive(conn, p + done, slice);
 		done += slice;
