@@ -20,8 +20,8 @@ struct msv_tls;
  * then for messages).  All borrowed during the call. */
 struct msv_tls_pair {
 	size_t size;
-	const char *cert_file, *key_file;
-	const void *cert_pem, *key_pem; /* NULL: read the files */
+	const char *cert_file, *key_file; /* no key at all: it is in cert_file too */
+	const void *cert_pem, *key_pem;   /* NULL: read the files */
 	size_t cert_len, key_len;
 };
 
@@ -41,10 +41,11 @@ struct msv_tls_options {
 	bool tls13_only; /* refuse TLS 1.2 [TLS 1.2 and 1.3] */
 };
 
-/* Loads the pairs.  Unreadable, encrypted, mismatched or malformed pairs are
- * errors (MSV_ERR_TLS, MSV_ERR_NOTFOUND, MSV_ERR_DENIED), each reported in a
- * line; expired, not-yet-valid and wrong-name certificates are warned about
- * and used. */
+/* Loads the pairs.  Unreadable, encrypted, mismatched, too weak or malformed
+ * pairs are errors (MSV_ERR_TLS, MSV_ERR_NOTFOUND, MSV_ERR_DENIED, MSV_ERR_IO),
+ * each reported in a line; expired, soon expiring, not-yet-valid and wrong-name
+ * certificates, incomplete chains and keys everybody can read are warned about
+ * and used.  Also MSV_ERR_NOMEM, and MSV_ERR_INVAL when there is no pair. */
 MSV_API int msv_tls_new(
     struct msv_env *env, const struct msv_tls_options *options, struct msv_tls **out);
 
@@ -61,9 +62,14 @@ MSV_API int msv_tls_check(
     struct msv_env *env, const struct msv_tls_options *options, unsigned *warnings);
 
 /* Starts the server's side of TLS on a conn: everything from now on is inside
- * it.  Who called it and a failed handshake are logged with peer, reason and
- * remedy.  MSV_ERR_NOMEM, MSV_ERR_TLS. */
+ * it.  A failed handshake is logged with session id, peer, reason and remedy.
+ * MSV_ERR_NOMEM; then the connection is over, as nothing may be said in the
+ * clear any more. */
 MSV_API int msv_tls_accept(struct msv_tls *tls, struct msv_conn *conn);
+
+/* As msv_tls_accept(), but only the filter: for programs with their own loop
+ * around it.  The caller frees it through filter->ops->free. */
+MSV_API int msv_tls_server_filter(struct msv_tls *tls, struct msv_filter **out);
 
 /* Seconds since the epoch at which the first of the certificates expires; 0
  * unknown. */
@@ -77,7 +83,9 @@ struct msv_tls_client_options {
 	const char *ca_file;  /* PEM of trusted roots [the system's] */
 	bool verify;          /* refuse a certificate that does not verify (RFC 9525) */
 };
-/* Starts the client's side of TLS on a conn. */
+/* Starts the client's side of TLS on a conn.  MSV_ERR_NOMEM; MSV_ERR_INVAL:
+ * verify without a hostname, or one that is no name; MSV_ERR_TLS: the roots
+ * cannot be read.  On an error the connection is over. */
 MSV_API int msv_tls_connect(struct msv_conn *conn, const struct msv_tls_client_options *options);
 
 /* As msv_tls_connect(), but only the filter: for programs with their own loop
