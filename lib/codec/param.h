@@ -7,7 +7,7 @@
 #include "codec/arena.h"
 
 struct msv_param {
-	const char *name;  /* as written */
+	const char *name;  /* as written; "title*" has a value with charset and percents */
 	const char *value; /* quotes undone, nothing else */
 };
 
@@ -19,18 +19,19 @@ struct msv_params {
 /* No more parameters of one field than this are kept. */
 #define MSV_PARAMS_MAX 1000
 
-/* Reads "; a=b; c=d" (the leading ";" may be missing), tolerantly: blanks and
+/*
+ * Reads "; a=b; c=d" (the leading ";" may be missing), tolerantly: blanks and
  * comments anywhere, empty pieces, values with bytes a token may not hold.
- * The result is in the arena.  0 or MSV_ERR_NOMEM. */
+ * Continuations (a*0=, a*1*= ...) become one parameter up to the first gap: a,
+ * or a* when there is an extended one among them.  The result is in the arena.
+ * 0 or MSV_ERR_NOMEM.
+ */
 int msv_params_parse(struct msv_arena *arena, const char *p, size_t n, struct msv_params *out);
 /* The first parameter of exactly that name (any case), or NULL. */
 const char *msv_params_get(const struct msv_params *params, const char *name);
-/*
- * Appends the value of a parameter in UTF-8, by RFC 2231: name*=charset'lang'...,
- * name*0=, name*1*= ... put together in order up to the first gap; else the
- * plain one with encoded words decoded (RFC 2047 forbids them there; mailers
- * write them).  0; MSV_ERR_NOTFOUND; MSV_ERR_NOMEM.
- */
+/* Appends the value of a parameter in UTF-8: of name*=charset'lang'value (RFC
+ * 2231 4), else of name= with encoded words decoded (RFC 2047 forbids them
+ * there; mailers write them).  0; MSV_ERR_NOTFOUND; MSV_ERR_NOMEM. */
 int msv_params_decode(const struct msv_params *params, const char *name, struct msv_buf *out);
 
 #endif

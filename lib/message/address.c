@@ -128,6 +128,13 @@ static void read_route(struct msv_address_reader *r)
 	}
 }
 
+/* True when the place goes on with the local part in `mailbox`: nothing stands
+ * between the two, or a dot does (RFC 5322 4.4). */
+static bool continues(const struct msv_address_reader *r, bool blank)
+{
+	return !blank || at(r, '.') || last_byte(&r->mailbox) == '.';
+}
+
 /* Words in front of "@" or ">"; a blank between two stays unless at a dot. */
 static void read_local_part(struct msv_address_reader *r)
 {
@@ -137,8 +144,7 @@ static void read_local_part(struct msv_address_reader *r)
 		skip_cfws(r);
 		if (at_end(r) || at(r, '@') || at(r, '>') || at(r, ','))
 			return;
-		if (before != r->scan.p && msv_buf_len(&r->mailbox) > 0 && !at(r, '.') &&
-		    last_byte(&r->mailbox) != '.')
+		if (msv_buf_len(&r->mailbox) > 0 && !continues(r, before != r->scan.p))
 			msv_buf_putc(&r->mailbox, ' ');
 		read_word(r, &r->mailbox);
 	}
@@ -149,8 +155,10 @@ static void read_angle(struct msv_address_reader *r)
 {
 	msv_buf_clear(&r->mailbox);
 	msv_buf_clear(&r->host);
-	r->scan.p++;
-	skip_cfws(r);
+	while (at(r, '<')) {
+		r->scan.p++;
+		skip_cfws(r);
+	}
 	if (at(r, '@'))
 		read_route(r);
 	read_local_part(r);
@@ -164,20 +172,21 @@ static void read_angle(struct msv_address_reader *r)
 		r->scan.p++;
 }
 
-/* A word of a phrase that may turn out to be a local part.  blank: something
- * stood before it. */
-static void read_phrase_word(struct msv_address_reader *r, bool blank, bool local)
+/* A word of a phrase.  The last words, those joined by dots, may turn out to be
+ * a local part.  blank: something stood before this one. */
+static void read_phrase_word(struct msv_address_reader *r, bool blank)
 {
 	size_t before;
 
+	if (!continues(r, blank)) {
+		r->phrase = msv_buf_len(&r->name);
+		msv_buf_clear(&r->mailbox);
+	}
 	if (blank && msv_buf_len(&r->name) > 0)
 		msv_buf_putc(&r->name, ' ');
-	if (local && blank && msv_buf_len(&r->mailbox) > 0 && !at(r, '.') &&
-	    last_byte(&r->mailbox) != '.')
-		msv_buf_putc(&r->mailbox, ' ');
 	before = msv_buf_len(&r->name);
 	read_word(r, &r->name);
-	if (local && !msv_buf_failed(&r->name))
+	if (!msv_buf_failed(&r->name))
 		msv_buf_put(
 		    &r->mailbox, msv_buf_data(&r->name) + before, msv_buf_len(&r->name) - before);
 }
@@ -189,6 +198,14 @@ static void read_bare_domain(struct msv_address_reader *r)
 	read_domain(r);
 	msv_buf_putc(&r->name, '@');
 	msv_buf_put(&r->name, msv_buf_data(&r->host), msv_buf_len(&r->host));
+}
+
+/* A word behind an address: only a name in front of "<" can make sense of it. */
+static void read_junk(struct msv_address_reader *r, bool blank)
+{
+	if (blank)
+		msv_buf_putc(&r->name, ' ');
+	read_word(r, &r->name);
 }
 
 /* Behind an address: on to the next stop. */
@@ -223,13 +240,14 @@ static enum form read_element(struct msv_address_reader *r)
 			r->scan.p++;
 			return GROUP;
 		}
-		if (at(r, '@') && form == WORDS) {
+		if (at(r, '@') && form != BARE) {
 			read_bare_domain(r);
 			form = BARE;
+		} else if (form == BARE) {
+			read_junk(r, blank);
 		} else {
-			read_phrase_word(r, blank, form != BARE);
-			if (form == NOTHING)
-				form = WORDS;
+			read_phrase_word(r, blank);
+			form = WORDS;
 		}
 		end = r->scan.p;
 	}
@@ -242,14 +260,29 @@ static void set(const char **p, size_t *n, const struct msv_buf *buf)
 	*n = msv_buf_len(buf);
 }
 
+/* How much of r->name is the name. */
+static size_t name_length(const struct msv_address_reader *r, enum form form)
+{
+	/* "Joe Doe joe@example.com" lacks the angles. */
+	return form == BARE ? r->phrase : form == WORDS ? 0 : msv_buf_len(&r->name);
+}
+
 static void set_name(struct msv_address_reader *r, enum form form, struct msv_address_item *out)
 {
-	const struct msv_buf *name = form == ANGLE || form == GROUP ? &r->name : NULL;
+	msv_buf_truncate(&r->name, name_length(r, form));
+	if (msv_buf_len(&r->name) > 0 || form == GROUP)
+		set(&out->name, &out->name_len, &r->name);
+	else if (msv_buf_len(&r->comment) > 0)
+		set(&out->name, &out->name_len, &r->comment);
+}
 
-	if (form != GROUP && (!name || msv_buf_len(name) == 0))
-		name = &r->comment;
-	if (msv_buf_len(name) > 0 || form == GROUP)
-		set(&out->name, &out->name_len, name);
+/* Words without an address: one is a local part, several are a name. */
+static void settle_words(struct msv_address_reader *r, enum form *form)
+{
+	if (*form != WORDS || r->phrase == 0)
+		return;
+	msv_buf_clear(&r->mailbox);
+	*form = ANGLE;
 }
 
 static int give(struct msv_address_reader *r, enum form form, struct msv_address_item *out)
@@ -257,6 +290,7 @@ static int give(struct msv_address_reader *r, enum form form, struct msv_address
 	if (msv_buf_failed(&r->name) || msv_buf_failed(&r->route) || msv_buf_failed(&r->mailbox) ||
 	    msv_buf_failed(&r->host) || msv_buf_failed(&r->comment))
 		return MSV_ERR_NOMEM;
+	settle_words(r, &form);
 	set_name(r, form, out);
 	if (form == GROUP) {
 		out->kind = MSV_ADDRESS_GROUP;
@@ -291,6 +325,7 @@ int msv_address_next(struct msv_address_reader *r, struct msv_address_item *out)
 		msv_buf_clear(&r->mailbox);
 		msv_buf_clear(&r->host);
 		msv_buf_clear(&r->comment);
+		r->phrase = 0;
 		form = read_element(r);
 		if (form != NOTHING)
 			return give(r, form, out);

@@ -17,7 +17,7 @@ struct msv_address_item {
 	enum msv_address_kind kind;
 	const char *name;    /* the phrase, quotes undone; else the last comment */
 	const char *route;   /* the obsolete source route, "@a,@b" */
-	const char *mailbox; /* the local part, quotes undone */
+	const char *mailbox; /* the local part, quotes undone; "" when there is none */
 	const char *host;    /* NULL: there was no domain */
 	size_t name_len, route_len, mailbox_len, host_len;
 };
@@ -25,6 +25,7 @@ struct msv_address_item {
 struct msv_address_reader {
 	struct msv_scan scan;
 	bool in_group;
+	size_t phrase; /* bytes of name in front of a local part */
 	struct msv_buf name, route, mailbox, host, comment;
 };
 

@@ -38,25 +38,32 @@ static int set_type(struct msv_content *c, struct msv_arena *arena, struct msv_s
 
 static int set_text(const char **out, struct msv_arena *arena, struct msv_span value)
 {
-	if (value.n == 0)
-		return 0;
 	*out = msv_arena_strndup(arena, value.p, value.n);
 	return *out ? 0 : MSV_ERR_NOMEM;
 }
 
+/* One token; what is none is not there, and nothing is undone. */
 static int set_encoding(struct msv_content *c, struct msv_arena *arena, struct msv_span value)
 {
 	struct msv_scan s = { value.p, value.p + value.n };
+	struct msv_span token = word(&s);
 
-	return set_text(&c->encoding, arena, word(&s));
+	msv_scan_cfws(&s);
+	if (token.n == 0 || (s.p < s.end && *s.p != ';'))
+		return 0;
+	return set_text(&c->encoding, arena, token);
 }
 
 static int set_disposition(struct msv_content *c, struct msv_arena *arena, struct msv_span value)
 {
 	struct msv_scan s = { value.p, value.p + value.n };
-	int rc = set_text(&c->disposition, arena, word(&s));
+	struct msv_span type = word(&s);
+	int rc;
 
-	if (rc < 0 || !c->disposition)
+	if (type.n == 0)
+		return 0;
+	rc = set_text(&c->disposition, arena, type);
+	if (rc < 0)
 		return rc;
 	return msv_params_parse(arena, s.p, (size_t)(s.end - s.p), &c->disposition_params);
 }

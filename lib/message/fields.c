@@ -4,6 +4,20 @@
 
 #include "message/content.h"
 
+void msv_fields_init(struct msv_fields *f, struct msv_env *env, size_t budget)
+{
+	memset(f, 0, sizeof *f);
+	f->budget = budget;
+	for (int i = 0; i < MSV_FIELD_COUNT; i++)
+		msv_buf_init(&f->value[i], env);
+}
+
+void msv_fields_fini(struct msv_fields *f)
+{
+	for (int i = 0; i < MSV_FIELD_COUNT; i++)
+		msv_buf_fini(&f->value[i]);
+}
+
 static const struct {
 	const char *name;
 	bool addresses;
@@ -30,17 +44,18 @@ static struct msv_span usable(const struct msv_header_field *field, bool address
 	return value;
 }
 
-/* The first field of a name counts (RFC 5322 3.6 allows no second). */
-static int take_envelope(
-    struct msv_envelope *envelope, int i, struct msv_arena *arena, struct msv_span value)
+/* Lists of addresses that come twice are one (RFC 5322 4.5.3 for destinations);
+ * of other fields the last counts, the one a signature would cover. */
+static int take_envelope(struct msv_fields *f, int i, struct msv_span value)
 {
-	struct msv_span *to = &envelope->field[i];
+	struct msv_buf *to = &f->value[i];
 
-	if (to->p)
-		return 0;
-	to->p = msv_arena_strndup(arena, value.p, value.n);
-	to->n = value.n;
-	return to->p ? 0 : MSV_ERR_NOMEM;
+	if (!fields[i].addresses)
+		msv_buf_clear(to);
+	else if (msv_buf_len(to) > 0)
+		msv_buf_puts(to, ", ");
+	f->present[i] = true;
+	return msv_buf_put(to, value.p, value.n);
 }
 
 /* Pays for n bytes out of the budget; false when that is spent. */
@@ -69,7 +84,6 @@ static size_t content_cost(struct msv_span value)
 int msv_fields_take(void *user, const struct msv_header_field *field)
 {
 	struct msv_fields *f = user;
-	struct msv_arena *arena = &f->part->mime->arena;
 
 	for (int i = 0; i < MSV_FIELD_COUNT && f->part->envelope; i++) {
 		struct msv_span value;
@@ -78,9 +92,30 @@ int msv_fields_take(void *user, const struct msv_header_field *field)
 			continue;
 		f->part->mime->limited |= field->cut;
 		value = usable(field, fields[i].addresses);
-		return pay(f, value.n) ? take_envelope(f->part->envelope, i, arena, value) : 0;
+		return pay(f, value.n + 2) ? take_envelope(f, i, value) : 0;
 	}
 	if (!msv_content_is(field) || !pay(f, content_cost(field->value)))
 		return 0;
-	return msv_content_field(&f->part->content, arena, field);
+	return msv_content_field(&f->part->content, &f->part->mime->arena, field);
+}
+
+int msv_fields_end(struct msv_fields *f)
+{
+	struct msv_envelope *envelope = f->part->envelope;
+	struct msv_arena *arena = &f->part->mime->arena;
+
+	for (int i = 0; i < MSV_FIELD_COUNT && envelope; i++) {
+		struct msv_buf *value = &f->value[i];
+
+		if (!f->present[i])
+			continue;
+		envelope->field[i].n = msv_buf_len(value);
+		envelope->field[i].p =
+		    msv_arena_strndup(arena, msv_buf_data(value), msv_buf_len(value));
+		if (!envelope->field[i].p)
+			return MSV_ERR_NOMEM;
+		f->present[i] = false;
+		msv_buf_clear(value);
+	}
+	return 0;
 }

@@ -46,6 +46,15 @@ static struct msv_span trim(const char *p, size_t n)
 	return (struct msv_span){ p, n };
 }
 
+/* What is left of CRs ended no line; nothing good comes of handing them on. */
+static void blank_crs(struct msv_buf *value)
+{
+	char *p = value->p + value->start, *end = value->p + value->end;
+
+	while (value->p && (p = memchr(p, '\r', (size_t)(end - p))))
+		*p = ' ';
+}
+
 /* Gives the field that is complete now, if there is one. */
 static int give_field(struct msv_header_reader *r)
 {
@@ -56,6 +65,7 @@ static int give_field(struct msv_header_reader *r)
 	r->field = false;
 	if (msv_buf_failed(&r->name) || msv_buf_failed(&r->value))
 		return MSV_ERR_NOMEM;
+	blank_crs(&r->value);
 	field.name = trim(msv_buf_data(&r->name), msv_buf_len(&r->name));
 	field.value = trim(msv_buf_data(&r->value), msv_buf_len(&r->value));
 	field.start = r->start;

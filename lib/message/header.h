@@ -12,7 +12,7 @@
 
 struct msv_header_field {
 	struct msv_span name;  /* as written, no blanks before the colon */
-	struct msv_span value; /* unfolded: line ends and NULs gone, outer blanks too */
+	struct msv_span value; /* unfolded: line ends, NULs and outer blanks gone, CR is space */
 	bool cut;              /* the value was longer than the limit */
 	uint64_t start, len;   /* the whole field with its line ends, from the first byte pushed */
 };

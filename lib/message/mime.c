@@ -54,14 +54,13 @@ static void range_begin(struct msv_range *range, const struct position *at)
 	range->lines = at->lines;
 }
 
-/* An end before the beginning (the line end of a boundary is the one that ended
- * the header) makes it empty. */
-static void range_end(struct msv_range *range, const struct position *at)
+/* An end before the beginning - the line end of a boundary is the one that ended
+ * the header - makes it empty, and *at the beginning: what is around it ends
+ * there too. */
+static void range_end(struct msv_range *range, struct position *at)
 {
-	if (at->off < range->start) {
-		range->lines = 0;
-		return;
-	}
+	if (at->off < range->start)
+		*at = (struct position){ range->start, range->wire_start, range->lines };
 	range->len = at->off - range->start;
 	range->wire_len = at->wire - range->wire_start;
 	range->lines = at->lines - range->lines;
@@ -129,19 +128,39 @@ static void make_opaque(struct msv_mime_parser *p)
 	p->mime->limited = true;
 }
 
+/* The boundary parameter in the arena, NULL when there is none. */
+static int boundary_of(const struct msv_part *part, const char **out)
+{
+	struct msv_buf text;
+	int rc;
+
+	*out = NULL;
+	msv_buf_init(&text, part->mime->env);
+	rc = msv_params_decode(&part->content.params, "boundary", &text);
+	if (rc == 0 && msv_buf_len(&text) > 0) {
+		*out =
+		    msv_arena_strndup(&part->mime->arena, msv_buf_data(&text), msv_buf_len(&text));
+		rc = *out ? 0 : MSV_ERR_NOMEM;
+	}
+	msv_buf_fini(&text);
+	return rc == MSV_ERR_NOTFOUND ? 0 : rc;
+}
+
 static int begin_multipart(struct msv_mime_parser *p)
 {
 	struct msv_part *part = p->part;
-	const char *boundary = msv_params_get(&part->content.params, "boundary");
+	const char *text;
+	int rc;
 
 	if (part->depth >= p->limits.depth) {
 		make_opaque(p);
 		return 0;
 	}
 	part->kind = MSV_PART_MULTIPART;
-	if (!boundary || !*boundary)
-		return 0;
-	return msv_boundaries_push(&p->boundaries, part, boundary);
+	rc = boundary_of(part, &text);
+	if (rc < 0 || !text)
+		return rc;
+	return msv_boundaries_push(&p->boundaries, part, text);
 }
 
 static int begin_embedded(struct msv_mime_parser *p)
@@ -164,7 +183,10 @@ static bool in_digest(const struct msv_part *part)
 static int begin_body(struct msv_mime_parser *p)
 {
 	struct msv_part *part = p->part;
+	int rc = msv_fields_end(&p->fields);
 
+	if (rc < 0)
+		return rc;
 	range_end(&part->header, &p->pos);
 	range_begin(&part->body, &p->pos);
 	p->in_header = false;
@@ -176,28 +198,29 @@ static int begin_body(struct msv_mime_parser *p)
 	return 0;
 }
 
-/* Closes the innermost part, its body at p->eol; or, when its header had no
- * end, begins the body, which may open a part in turn. */
-static int close_part(struct msv_mime_parser *p)
+/* Closes the innermost part, its body at *end; or, when its header had no end,
+ * begins the body, which may open a part in turn. */
+static int close_part(struct msv_mime_parser *p, struct position *end)
 {
 	if (p->in_header) {
 		int rc = msv_header_reader_end(&p->header);
 
 		return rc < 0 ? rc : begin_body(p);
 	}
-	range_end(&p->part->body, &p->eol);
+	range_end(&p->part->body, end);
 	msv_boundaries_pop(&p->boundaries, p->part);
 	p->part = p->part->parent;
 	return 0;
 }
 
-/* Closes all parts inside of `part`. */
+/* Closes all parts inside of `part` at p->eol. */
 static int close_inside(struct msv_mime_parser *p, const struct msv_part *part)
 {
+	struct position end = p->eol;
 	int rc = 0;
 
 	while (rc == 0 && p->part != part)
-		rc = close_part(p);
+		rc = close_part(p, &end);
 	return rc;
 }
 
@@ -329,12 +352,12 @@ int msv_mime_parser_new(
 	p->boundaries.env = env;
 	set_limits(&p->limits, limits);
 	msv_header_reader_init(&p->header, env, p->limits.field_bytes, msv_fields_take, &p->fields);
+	msv_fields_init(&p->fields, env, p->limits.header_bytes);
 	p->mime = msv_alloc(env, sizeof *p->mime);
 	if (!p->mime)
 		goto fail;
 	p->mime->env = env;
 	msv_arena_init(&p->mime->arena, env);
-	p->fields.budget = p->limits.header_bytes;
 	if (open_part(p, NULL) < 0)
 		goto fail;
 	*out = p;
@@ -388,6 +411,7 @@ void msv_mime_parser_free(struct msv_mime_parser *parser)
 	if (!parser)
 		return;
 	msv_header_reader_fini(&parser->header);
+	msv_fields_fini(&parser->fields);
 	msv_boundaries_fini(&parser->boundaries);
 	msv_mime_free(parser->mime);
 	msv_free(parser->env, parser);
