@@ -304,7 +304,9 @@ static int put_mailbox(
 	if (msv_buf_failed(out))
 		return MSV_ERR_NOMEM;
 	name = msv_buf_data(out) + before;
-	return check_name(layout, name, &name);
+	int error = check_name(layout, name, &name);
+	/* A folder of the INBOX's name is another mailbox, which has none. */
+	return error || *name ? error : MSV_ERR_FORMAT;
 }
 
 int msv_layout_mailbox(const struct msv_layout *layout, const char *folder, struct msv_buf *out)
