@@ -135,7 +135,7 @@ void msv_conn_free(struct msv_conn *conn)
 void msv_conn_kick(struct msv_conn *conn)
 {
 	conn->kicked = true;
-	if (!conn->stepping && !conn->freed)
+	if (!conn->freed)
 		msv_env_defer(conn->env, &conn->task);
 }
 
@@ -267,7 +267,6 @@ static void expire(struct msv_conn *conn)
 static void advance(struct msv_conn *conn)
 {
 	conn->kicked = false;
-	conn->stepping = true;
 	if (conn->expired)
 		expire(conn);
 	if (conn->farewell && !msv_conn_ended(conn)) {
@@ -278,7 +277,6 @@ static void advance(struct msv_conn *conn)
 		take_input(conn);
 	if (!msv_conn_ended(conn))
 		conn->proto->step(conn);
-	conn->stepping = false;
 	if (!conn->broken && !conn->freed)
 		flush(conn);
 	/* Step may have made room for input that waits. */

@@ -56,7 +56,6 @@ struct msv_conn {
 	uint64_t started, bytes_in, bytes_out;
 	unsigned char farewell; /* enum msv_shutdown + 1: what is to be said */
 	bool kicked;            /* step wants to run */
-	bool stepping;          /* step is running */
 	bool stalled;           /* the output window was full: step when it has drained */
 	bool expired;           /* a tick saw the deadline pass */
 	bool wire_eof;          /* the socket gives no more */

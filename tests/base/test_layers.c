@@ -235,6 +235,24 @@ START_TEST(two_at_once)
 }
 END_TEST
 
+/* The upper one speaks while the lower one gets ready in the same piece: what
+ * waited for the lower one still goes first. */
+START_TEST(two_handshakes_in_one_piece)
+{
+	static struct toy upper;
+	char text[64] = "H", expected[64] = "h";
+
+	upper = toy_make("upper", DEFLATE_KEY, true);
+	push(&tls);
+	msv_conn_want(host.conn);
+	push(&upper);
+	echo_send(&host, strcat(text, xored("H", TLS_KEY)));
+	strcat(expected, xored("hello\n", TLS_KEY));
+	echo_expect(&host, strcat(expected, xored("h", TLS_KEY)));
+	msv_conn_free(host.conn);
+}
+END_TEST
+
 /* What a session says and ends before the handshake is over still arrives. */
 START_TEST(last_words_wait_for_the_handshake)
 {
@@ -395,7 +413,7 @@ END_TEST
 /* Refused or without memory, the filter is freed and the connection over. */
 START_TEST(push_refused)
 {
-	struct toy many[9];
+	static struct toy many[9];
 
 	for (int i = 0; i < 9; i++) {
 		many[i] = toy_make("toy", 0, false);
@@ -444,8 +462,8 @@ int main(void)
 	Suite *s = suite_create("layers");
 
 	check_fixture_case(s, "handshake", setup, teardown, from_the_first_byte, in_the_middle,
-	    two_at_once, last_words_wait_for_the_handshake, last_words_wait_in_vain,
-	    gone_before_the_handshake);
+	    two_at_once, two_handshakes_in_one_piece, last_words_wait_for_the_handshake,
+	    last_words_wait_in_vain, gone_before_the_handshake);
 	check_fixture_case(
 	    s, "ends", setup, teardown, decode_fails, stream_ended_in_order, stream_cut);
 	check_fixture_case(s, "bounds", setup, teardown, a_bomb_is_bounded, waiting_input_goes_on,
