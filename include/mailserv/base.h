@@ -147,7 +147,8 @@ MSV_API int msv_env_new(const struct msv_env_options *options, struct msv_env **
 /* Lets go of the env: what is queued runs now, and nobody ticks any more.  Its
  * memory goes away with the last object, op or job that still belongs to it, so
  * ops may be answered later than this; their completions then run at the end of
- * the answering call.  Timers do not fire any more. */
+ * the answering call.  Timers do not fire any more, and of the options'
+ * functions only allocator, clock and randomness are called. */
 MSV_API void msv_env_free(struct msv_env *env);
 
 /* Never a deadline: what msv_env_tick() and msv_conn_tick() return when no

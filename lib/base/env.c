@@ -99,8 +99,14 @@ void msv_env_free(struct msv_env *env)
 	/* What is queued runs in this last leave: no tick will come. */
 	msv_env_enter(env);
 	env->released = true;
-	msv_env_unref(env);
 	msv_env_leave(env);
+	/* What these functions need may go away with the program's hold. */
+	env->o.log = NULL;
+	env->o.wake = NULL;
+	env->o.offload = NULL;
+	env->o.watch_start = NULL;
+	env->o.watch_stop = NULL;
+	msv_env_unref(env);
 }
 
 void msv_env_ref(struct msv_env *env)

@@ -70,7 +70,7 @@ void msv_watch_free(struct msv_watch *watch)
 	struct msv_env *env = watch->env;
 	if (watch->timer)
 		msv_timer_free(watch->timer);
-	else
+	else if (env->o.watch_stop)
 		env->o.watch_stop(env->o.user, watch->handle);
 	msv_env_undefer(env, &watch->task);
 	msv_free(env, watch->path);

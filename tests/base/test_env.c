@@ -254,6 +254,39 @@ START_TEST(memory_stays_for_a_reference)
 }
 END_TEST
 
+static void work_nothing(void *data)
+{
+	(void)data;
+}
+
+static void say_done(void *data)
+{
+	(void)data;
+	say("d");
+}
+
+/* A program may go away with its hold on the env: what it gave is not called,
+ * a job is done inline. */
+START_TEST(functions_rest_after_free)
+{
+	struct msv_task task = { .fn = say_a };
+
+	msv_env_ref(env);
+	msv_env_free(env);
+	unsigned wakes = program.wakes;
+	msv_env_defer(env, &task);
+	msv_env_later(env, &b);
+	ck_assert_int_eq(msv_env_offload(env, MSV_LANE_DISK, work_nothing, say_done, NULL), 0);
+	ck_assert_uint_eq(program.wakes, wakes);
+	msv_env_enter(env);
+	msv_env_leave(env);
+	expect("abd");
+	msv_env_unref(env);
+	ck_assert_uint_eq(program.blocks, 0);
+	setup();
+}
+END_TEST
+
 /* -- Options --------------------------------------------------------------- */
 
 static int watch_start(void *user, const char *path, struct msv_watch *watch, void **handle)
@@ -347,7 +380,8 @@ int main(void)
 	    outside_a_verb_the_loop_is_woken_once, first_and_taken_back, later_waits_for_a_tick,
 	    left_quietly_nothing_runs, long_work_lets_the_loop_turn, no_tick_in_a_callback);
 	check_fixture_case(s, "end", setup, teardown, freed_inside_a_tick,
-	    what_is_queued_runs_before_the_end, memory_stays_for_a_reference);
+	    what_is_queued_runs_before_the_end, memory_stays_for_a_reference,
+	    functions_rest_after_free);
 	check_fixture_case(s, "options", setup, teardown, options_refused, shorter_options,
 	    defaults, random_fails);
 	return check_main(s);
