@@ -25,23 +25,27 @@ enum msv_smtp_role {
 
 /* -- Replies ------------------------------------------------------------------ */
 
-/* A question that is answered by an SMTP reply.  Result of the completion is
- * private to the session. */
+/* A question that is answered by an SMTP reply.  The result of the completion
+ * is private to the session.  msv_op_answer() with an error says what fits it:
+ * 451 for most, 550 for MSV_ERR_NOTFOUND and MSV_ERR_DENIED, 552 for
+ * MSV_ERR_QUOTA, 452 for MSV_ERR_NOSPACE. */
 struct msv_reply_op {
 	struct msv_op *op;
 };
 
 /*
- * Answers with a reply: code 200..599 (RFC 5321 4.2), enhanced status code
- * ("2.1.5", RFC 3463; NULL: a fitting one), text (NULL: a fitting one; several
- * lines separated by \n).  Copied; control characters are replaced.
+ * Answers with a reply: code 200..599 (RFC 5321 4.2; any other counts as 451),
+ * enhanced status code ("2.1.5", RFC 3463; NULL, or one of another class than
+ * the code: a fitting one), text (NULL: a fitting one; several lines separated
+ * by \n).  Copied; what is not printable ASCII is replaced (RFC 6531 3.7.4.2).
+ * 421 ends the connection.
  */
 MSV_API void msv_reply(struct msv_reply_op op, int code, const char *enhanced, const char *text);
 /* Answers 250 with the command's usual words. */
 MSV_API void msv_reply_ok(struct msv_reply_op op);
 /* For done() on LMTP, before msv_reply(): the answer for the recipient with
- * that index (0 = the first accepted).  Those never set get the reply given
- * last. */
+ * that index (0 = the first accepted).  Those never set get what msv_reply()
+ * says.  Ignored on other roles. */
 MSV_API void msv_reply_recipient(
     struct msv_reply_op op, size_t index, int code, const char *enhanced, const char *text);
 
@@ -62,7 +66,7 @@ struct msv_smtp_mail {
 	uint64_t declared_octets; /* SIZE=, 0 none (RFC 1870) */
 	bool body_8bit;           /* BODY=8BITMIME (RFC 6152) */
 	bool smtputf8;            /* SMTPUTF8 (RFC 6531) */
-	const char *auth;         /* AUTH=, decoded, NULL none (RFC 4954 5) */
+	const char *auth; /* AUTH=, decoded; "<>" unless a user logged in; NULL none (RFC 4954 5) */
 };
 
 /* RCPT (RFC 5321 4.1.1.3).  "postmaster" without a domain has domain "". */
@@ -72,10 +76,14 @@ struct msv_smtp_rcpt {
 	size_t index; /* among the accepted ones, if this one is */
 };
 
-/* Why a transaction ended without done(). */
+/*
+ * A transaction begins with the call of mail() and ends, whatever happens, with
+ * exactly one call of done() or reset().  Why it was reset():
+ */
 enum msv_smtp_reset {
 	MSV_SMTP_RESET_COMMAND, /* RSET, EHLO, STARTTLS */
-	MSV_SMTP_RESET_REFUSED, /* the body was refused: size, lone LF, hops, ... */
+	MSV_SMTP_RESET_REFUSED, /* mail() or data() was answered no, or the body was
+				 * refused: size, lone LF, hops, what body() returned */
 	MSV_SMTP_RESET_GONE     /* the connection ended */
 };
 
@@ -95,7 +103,8 @@ struct msv_smtp_session_info {
 MSV_API void msv_smtp_session_info(const struct msv_conn *conn, struct msv_smtp_session_info *info);
 
 /* The embedder's pointer of the transaction under way; NULL at each MAIL.
- * It is the embedder's to free in done() or reset(). */
+ * It is the embedder's to free in done() or reset(), or later when done()
+ * answers late: from then on the session knows it no more. */
 MSV_API void msv_smtp_set_transaction(struct msv_conn *conn, void *transaction);
 MSV_API void *msv_smtp_transaction(const struct msv_conn *conn);
 
@@ -106,7 +115,8 @@ MSV_API void *msv_smtp_transaction(const struct msv_conn *conn);
 struct msv_smtp_handler {
 	size_t size;
 	/* A peer connected; 220 is sent after a 2xx answer, any other is sent
-	 * instead (554: it may only QUIT; 421: and it is closed). */
+	 * instead (554: it may only QUIT; 421: and it is closed).  With implicit
+	 * TLS the handshake is still to come. */
 	void (*connect)(void *user, struct msv_conn *conn, struct msv_reply_op op);
 	/* HELO, EHLO, LHLO: name as given. */
 	void (*helo)(void *user, struct msv_conn *conn, const char *name, struct msv_reply_op op);
@@ -117,14 +127,17 @@ struct msv_smtp_handler {
 	/* DATA or the first BDAT, with at least one recipient; 2xx or 3xx: go. */
 	void (*data)(void *user, struct msv_conn *conn, struct msv_reply_op op);
 	/* A piece of the message: dots unstuffed, lines end in CRLF, no lone CR or
-	 * LF.  0: go on; MSV_PAUSE: this piece is taken, the next comes after
-	 * msv_conn_resume(); negative: the rest is read and dropped and 451 is the
-	 * answer (552 for MSV_ERR_QUOTA, 452 for MSV_ERR_NOSPACE). */
+	 * LF, no NUL; the last line may lack its end (BDAT).  0: go on; MSV_PAUSE:
+	 * this piece is taken, the next comes after msv_conn_resume(), which may
+	 * be called before returning; negative: the rest is read and dropped and
+	 * the error's reply is the answer, as for an op. */
 	int (*body)(void *user, struct msv_conn *conn, const void *p, size_t n);
 	/* The message is whole: store it, then answer.  250 means it is safe.  On
-	 * LMTP each recipient may have an answer of its own. */
+	 * LMTP each recipient may have an answer of its own.  If the connection
+	 * ends first the op is canceled; reset() is not called. */
 	void (*done)(void *user, struct msv_conn *conn, struct msv_reply_op op);
-	/* The transaction ended before done() was called; not called after. */
+	/* The transaction ended before done() was called; not called after.  An op
+	 * under way is canceled first. */
 	void (*reset)(void *user, struct msv_conn *conn, enum msv_smtp_reset why);
 	/* VRFY (RFC 5321 3.5.3).  NULL: 252. */
 	void (*vrfy)(void *user, struct msv_conn *conn, const char *what, struct msv_reply_op op);
@@ -155,23 +168,31 @@ struct msv_smtp_config {
 	/* Limits; 0: the default in brackets. */
 	uint64_t message_octets_max; /* [35 MiB] 552 5.3.4 */
 	uint32_t recipients_max;     /* a transaction [1000] 452 4.5.3 */
-	uint32_t messages_max;       /* a connection [100] 421 4.7.0 */
+	uint32_t messages_max;       /* MAIL commands on a connection [100] 421 4.7.0 */
 	uint32_t hops_max;           /* Received fields [100] 554 5.4.6 */
-	uint32_t line_octets_max;    /* a command line [2048, at least 512] 500 5.5.2 */
-	uint32_t errors_max;         /* errors until 421 4.7.0 [20] */
-	uint32_t errors_soft;        /* errors until answers are delayed [10] */
-	uint32_t error_delay_ms;     /* ... by as much [1000] */
-	uint32_t auth_failures_max;  /* 421 4.7.0 [3] */
-	uint32_t idle_s;             /* waiting for a command, or a piece of data [300] 421 4.4.2 */
-	uint32_t total_s;            /* a connection in all [3600] 421 4.4.2 */
-	uint32_t data_rate_min;      /* octets per second a body must come at, on average [64] */
-	uint32_t greet_delay_ms;     /* wait before 220; who talks first gets 554 5.5.1 [0] */
+	/* A command line, CRLF included [2048, 512 to 32768] 500 5.5.2; lines of
+	 * AUTH may have 12,288 octets (RFC 4954 4) 500 5.5.6. */
+	uint32_t line_octets_max;
+	/* Errors (5xx answers since the last message taken) until 421 4.7.0 [20],
+	 * and until each is answered late [10], by as much [1000]. */
+	uint32_t errors_max;
+	uint32_t errors_soft;
+	uint32_t error_delay_ms;
+	uint32_t auth_failures_max; /* 421 4.7.0 [3] */
+	uint32_t idle_s;            /* waiting for a command, or a piece of data [300] 421 4.4.2 */
+	uint32_t total_s;           /* a connection in all [3600] 421 4.4.2 */
+	/* Octets per second a body must come at, on average, from its second
+	 * minute on [64] 421 4.4.2.  Time that body() pauses does not count. */
+	uint32_t data_rate_min;
+	/* Wait before 220; who talks first gets 554 5.5.1 [0: nobody does] */
+	uint32_t greet_delay_ms;
 };
 
 /*
- * Starts a session; the greeting is its first output.  The connection belongs
- * to the caller.  MSV_ERR_INVAL (no handler, implicit_tls without tls),
- * MSV_ERR_NOMEM, MSV_ERR_TLS.
+ * Starts a session; the greeting is its first output.  The handler is called
+ * from the first verb or tick on.  The connection belongs to the caller.
+ * MSV_ERR_INVAL (no handler, no done(), implicit_tls without tls),
+ * MSV_ERR_NOMEM, MSV_ERR_IO (no randomness for a session id), MSV_ERR_TLS.
  */
 MSV_API int msv_smtp_server_new(struct msv_env *env, const struct msv_smtp_config *config,
     const struct msv_peer *peer, struct msv_conn **out);

@@ -472,6 +472,7 @@ void msv_conn_set_wake(struct msv_conn *conn, void (*wake)(void *user), void *us
 void msv_conn_resume(struct msv_conn *conn)
 {
 	enter(conn);
+	conn->resumed = true;
 	msv_conn_kick(conn);
 	leave(conn);
 }

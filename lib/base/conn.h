@@ -42,6 +42,7 @@ struct msv_conn {
 	size_t out_window;  /* msv_conn_room() is 0 beyond this much output [32 KiB] */
 	bool eof;           /* the peer sends no more; `in` may still hold bytes */
 	bool hold_input;    /* the session wants no more input for now */
+	bool resumed;       /* msv_conn_resume() was called; the session clears it */
 
 	/* base/conn.c and base/layers.c alone: */
 	struct msv_buf raw;            /* wire bytes that came and wait to be decoded */
