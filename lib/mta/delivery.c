@@ -244,7 +244,8 @@ static void answer(struct mta_transaction *t)
 	for (size_t i = 0; i < t->nrecipients; i++) {
 		const struct mta_recipient *r = &t->recipients[i];
 		int error = r->same_as >= 0 ? t->recipients[r->same_as].error : r->error;
-		if (error && !first_error)
+		/* Those given up for another's sake are not the reason. */
+		if (error && (!first_error || first_error == MSV_ERR_CANCELED))
 			first_error = error;
 		if (r->same_as < 0)
 			log_recipient(t, r);
