@@ -1,0 +1,157 @@
+/* Does everything that the configuration names exist and fit?  Used by
+ * `mailservd -n` and `mailservctl check`. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+struct findings {
+	unsigned errors, warnings;
+};
+
+static void report(void *user, enum msv_log_level level, const char *line)
+{
+	struct findings *findings = user;
+	if (level == MSV_LOG_ERROR)
+		findings->errors++;
+	else if (level == MSV_LOG_WARN)
+		findings->warnings++;
+	else
+		return;
+	fprintf(stderr, "%s%s\n", level == MSV_LOG_ERROR ? "" : "warning: ", line);
+}
+
+static void say(struct findings *findings, enum msv_log_level level, const char *format, ...)
+    MSV_PRINTF(3, 4);
+
+static void say(struct findings *findings, enum msv_log_level level, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	report(findings, level, line);
+}
+
+void config_tls_options(
+    const struct config *config, struct msv_tls_pair *pairs, struct msv_tls_options *options)
+{
+	for (size_t i = 0; i < config->ncertificates; i++)
+		pairs[i] = (struct msv_tls_pair){ .size = sizeof *pairs,
+			.cert_file = config->certificates[i].cert_file,
+			.key_file = config->certificates[i].key_file };
+	*options = (struct msv_tls_options){ .size = sizeof *options,
+		.pairs = pairs,
+		.npairs = config->ncertificates,
+		.hostnames = (const char *const *)&config->hostname,
+		.nhostnames = 1 };
+}
+
+static void check_certificates(
+    const struct config *config, struct msv_env *env, struct findings *findings)
+{
+	if (config->ncertificates == 0)
+		return;
+	struct msv_tls_pair *pairs = calloc(config->ncertificates, sizeof *pairs);
+	struct msv_tls_options options;
+	unsigned before = findings->errors;
+	if (!pairs)
+		return;
+	config_tls_options(config, pairs, &options);
+	options.report = report;
+	options.user = findings;
+	if (msv_tls_check(env, &options, NULL) < 0 && findings->errors == before)
+		findings->errors++;
+	free(pairs);
+}
+
+static void check_passwd(
+    const struct config *config, struct msv_env *env, struct findings *findings)
+{
+	struct msv_passwd *passwd;
+	struct msv_passwd_options options = {
+		.size = sizeof options, .path = config->passwd, .report = report, .user = findings
+	};
+	unsigned before = findings->errors;
+	int error = msv_passwd_new(env, &options, &passwd);
+	if (error) {
+		if (findings->errors == before)
+			say(findings, MSV_LOG_ERROR,
+			    "%s: the passwd file cannot be read: %s; make it with: mailservctl "
+			    "user add NAME",
+			    config->passwd, msv_strerror(error));
+		return;
+	}
+	if (msv_passwd_count(passwd) == 0)
+		say(findings, MSV_LOG_WARN,
+		    "%s: no account in it: nobody can log in; add one with: mailservctl user add "
+		    "NAME",
+		    config->passwd);
+	msv_passwd_free(passwd);
+}
+
+/* True when the user may write to what stat says. */
+static bool may_write(const struct stat *st, uid_t uid, gid_t gid)
+{
+	if (uid == 0)
+		return true;
+	if (st->st_uid == uid)
+		return st->st_mode & S_IWUSR;
+	if (st->st_gid == gid)
+		return st->st_mode & S_IWGRP;
+	return st->st_mode & S_IWOTH;
+}
+
+static void check_directories(const struct config *config, struct findings *findings)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct stat st;
+	if (uid == 0) {
+		const char *name = config->user ? config->user : "vmail";
+		const struct passwd *entry = getpwnam(name);
+		if (!entry) {
+			say(findings, MSV_LOG_ERROR,
+			    "%s: the mail user %s does not exist; make it with: useradd --system "
+			    "%s",
+			    config->file, name, name);
+			return;
+		}
+		uid = entry->pw_uid;
+		gid = entry->pw_gid;
+		if (uid == 0)
+			say(findings, MSV_LOG_ERROR,
+			    "%s: the mail user must not be root; say user = \"vmail\"",
+			    config->file);
+	}
+	if (stat(config->mail_root, &st) != 0)
+		say(findings, MSV_LOG_ERROR,
+		    "%s: the mail directory: %s; make it and give it to the mail user",
+		    config->mail_root, strerror(errno));
+	else if (!S_ISDIR(st.st_mode) || !may_write(&st, uid, gid))
+		say(findings, MSV_LOG_ERROR,
+		    "%s: the mail user (uid %u) cannot write there; give it the directory with "
+		    "chown",
+		    config->mail_root, (unsigned)uid);
+}
+
+unsigned config_check(const struct config *config, unsigned *warnings)
+{
+	struct findings findings = { 0 };
+	struct msv_env *env;
+	if (msv_env_new(NULL, &env) != 0)
+		return 1;
+	check_certificates(config, env, &findings);
+	check_passwd(config, env, &findings);
+	check_directories(config, &findings);
+	msv_env_free(env);
+	if (warnings)
+		*warnings = findings.warnings;
+	return findings.errors;
+}

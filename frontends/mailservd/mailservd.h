@@ -1,0 +1,127 @@
+/*
+ * mailservd: two processes.  The parent keeps what needs root - ports,
+ * certificate keys, the passwd-file - and hands descriptors and contents over
+ * a socketpair; the child meets the network and the mail and has no root.
+ */
+#ifndef MAILSERVD_H
+#define MAILSERVD_H
+
+#include <mailserv/mailserv.h>
+#include <uv.h>
+
+#include "config.h"
+
+/* -- files.c: what the parent read for the child -------------------------------- */
+
+/* A file's contents. */
+struct contents {
+	char *p;
+	size_t n;
+};
+
+/* Certificates, keys and the passwd-file, in memory. */
+struct secrets {
+	struct contents *certs, *keys; /* as many as config->ncertificates */
+	struct contents passwd;
+};
+
+/* Reads all; says what it cannot read.  0, or how many files failed (their
+ * contents are empty then). */
+unsigned secrets_read(const struct config *config, struct secrets *secrets);
+/* Reads the passwd-file alone.  0 or -1. */
+int secrets_read_passwd(const struct config *config, struct contents *passwd);
+/* Wipes and frees. */
+void secrets_wipe(const struct config *config, struct secrets *secrets);
+void contents_wipe(struct contents *contents);
+
+/* -- ports.c: listening sockets --------------------------------------------------- */
+
+struct port {
+	const struct listener *listener;
+	int fd;
+};
+
+/* Binds every listener of the file.  Says what fails, with the remedy.  NULL
+ * then; else *n ports. */
+struct port *ports_open(const struct config *config, size_t *n);
+/* Binds the control socket, mode 0600, replacing a stale one.  -1: said why. */
+int control_open(const struct config *config);
+
+/* -- pipe.c: messages between the two processes ------------------------------------- */
+
+enum message_type {
+	MESSAGE_PASSWD = 'P',  /* to the child: contents of the passwd-file */
+	MESSAGE_CERTS = 'C',   /* to the child: all pairs, packed by pack_certs() */
+	MESSAGE_PROBLEM = 'E', /* to the child: a line about a file that cannot be read */
+	MESSAGE_DONE = 'D',    /* to the child: that was all of a reload */
+	MESSAGE_RELOAD = 'R',  /* to the parent: somebody asked for a reload */
+};
+
+#define MESSAGE_MAX ((size_t)64 << 20)
+
+/* Writes one message, waiting as long as it takes.  0 or -1. */
+int message_send(int fd, enum message_type type, const void *p, size_t n);
+/* Reads one message, waiting for its whole.  1, 0 at the end, -1 on error; the
+ * contents are the caller's to wipe. */
+int message_receive(int fd, enum message_type *type, struct contents *out);
+/* All pairs in one piece, and back: pairs point into `p`. */
+int pack_certs(const struct config *config, const struct secrets *secrets, struct contents *out);
+int unpack_certs(
+    const struct config *config, const struct contents *packed, struct msv_tls_pair *pairs);
+
+/* -- log.c ----------------------------------------------------------------------------- */
+
+/* Opens the log the configuration names; foreground: always standard error. */
+void log_open(const struct config *config, bool foreground);
+/* One line; also the log function of the env (user is not used). */
+void log_line(void *user, enum msv_log_level level, const char *line);
+void log_printf(enum msv_log_level level, const char *format, ...) MSV_PRINTF(2, 3);
+
+/* -- privilege.c ------------------------------------------------------------------------- */
+
+/* Finds the mail user.  0, or -1 and said why. */
+int mail_user(const struct config *config, uid_t *uid, gid_t *gid);
+/* Becomes the mail user for good, in the mail directory.  0, or -1 and said why. */
+int privileges_drop(const struct config *config, uid_t uid, gid_t gid);
+
+/* -- parent.c, child.c ---------------------------------------------------------------------- */
+
+struct daemon {
+	const struct config *config;
+	struct port *ports;
+	size_t nports;
+	int control; /* listening control socket */
+	struct secrets secrets;
+	bool foreground;
+	int ready; /* descriptor to tell when all runs, -1 none */
+};
+
+/* Forks the child and serves it until told to stop.  The exit status. */
+int parent_run(struct daemon *daemon);
+/* The child: serves until told to stop.  The exit status. */
+int child_run(struct daemon *daemon, int parent);
+
+/* What the child exits with when trying again makes no sense. */
+#define EXIT_CANNOT_START 78
+
+/* -- server.c: everything the child serves with ----------------------------------------------- */
+
+struct server;
+
+/* Lines for whoever asks: the control socket, or the log. */
+typedef void (*answer_fn)(void *user, const char *line);
+
+/* Facts for `mailservctl status` and `who`. */
+void server_status(struct server *server, answer_fn answer, void *user);
+void server_who(struct server *server, answer_fn answer, void *user);
+/* Asks the parent for new contents; answer is called with lines, then with NULL. */
+void server_reload(struct server *server, answer_fn answer, void *user);
+
+/* -- control.c: the control socket -------------------------------------------------------------- */
+
+struct control;
+/* Serves requests on the listening socket fd (taken).  NULL: no memory. */
+struct control *control_new(struct server *server, uv_loop_t *loop, int fd);
+void control_free(struct control *control);
+
+#endif
