@@ -229,7 +229,8 @@ static enum form read_element(struct msv_address_reader *r)
 	const char *end = r->scan.p; /* of what was read last */
 
 	for (skip_cfws(r); !at_stop(r); skip_cfws(r)) {
-		bool blank = r->scan.p != end;
+		/* Behind a domain the blanks are read already. */
+		bool blank = r->scan.p != end || (form == BARE && msv_is_blank(r->scan.p[-1]));
 
 		if (at(r, '<')) {
 			read_angle(r);

@@ -94,7 +94,10 @@ int msv_fields_take(void *user, const struct msv_header_field *field)
 		value = usable(field, fields[i].addresses);
 		return pay(f, value.n + 2) ? take_envelope(f, i, value) : 0;
 	}
-	if (!msv_content_is(field) || !pay(f, content_cost(field->value)))
+	if (!msv_content_is(field))
+		return 0;
+	f->part->mime->limited |= field->cut;
+	if (!pay(f, content_cost(field->value)))
 		return 0;
 	return msv_content_field(&f->part->content, &f->part->mime->arena, field);
 }

@@ -133,9 +133,12 @@ static size_t read_name(struct msv_header_reader *r, const char *p, size_t n)
 	return i + 1;
 }
 
-/* Keeps bytes of the value up to the limit, without NULs. */
+/* Keeps bytes of the value up to the limit, without NULs and the blanks in
+ * front. */
 static void keep(struct msv_header_reader *r, const char *p, size_t n)
 {
+	while (n > 0 && msv_buf_len(&r->value) == 0 && msv_is_blank(*p))
+		p++, n--;
 	while (n > 0 && !r->cut) {
 		const char *nul = memchr(p, '\0', n);
 		size_t run = nul ? (size_t)(nul - p) : n;
@@ -193,6 +196,8 @@ int msv_header_reader_push(struct msv_header_reader *r, const char *p, size_t n,
 	}
 	if (used)
 		*used = i;
+	if (rc == 0 && (msv_buf_failed(&r->name) || msv_buf_failed(&r->value)))
+		rc = MSV_ERR_NOMEM;
 	return rc != 0 ? rc : r->ended;
 }
 

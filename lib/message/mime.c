@@ -128,16 +128,19 @@ static void make_opaque(struct msv_mime_parser *p)
 	p->mime->limited = true;
 }
 
-/* The boundary parameter in the arena, NULL when there is none. */
+/* The boundary parameter: its bytes as they are or, extended (RFC 2231),
+ * decoded into the arena.  NULL when there is none. */
 static int boundary_of(const struct msv_part *part, const char **out)
 {
 	struct msv_buf text;
 	int rc;
 
-	*out = NULL;
+	*out = msv_params_get(&part->content.params, "boundary");
+	if (*out)
+		return 0;
 	msv_buf_init(&text, part->mime->env);
 	rc = msv_params_decode(&part->content.params, "boundary", &text);
-	if (rc == 0 && msv_buf_len(&text) > 0) {
+	if (rc == 0) {
 		*out =
 		    msv_arena_strndup(&part->mime->arena, msv_buf_data(&text), msv_buf_len(&text));
 		rc = *out ? 0 : MSV_ERR_NOMEM;
@@ -158,7 +161,7 @@ static int begin_multipart(struct msv_mime_parser *p)
 	}
 	part->kind = MSV_PART_MULTIPART;
 	rc = boundary_of(part, &text);
-	if (rc < 0 || !text)
+	if (rc < 0 || !text || !*text)
 		return rc;
 	return msv_boundaries_push(&p->boundaries, part, text);
 }
