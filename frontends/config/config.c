@@ -11,18 +11,28 @@
 
 #include "config.h"
 
-/* libconfuse's error function has no room for a pointer of ours. */
+/* libconfuse's error function has no room for a pointer of ours, and a
+ * section does not know its file. */
 static bool mistakes;
+static const char *parsing;
+
+/* What a parser's complaint most often means. */
+static const char *hint(const char *format)
+{
+	if (strncmp(format, "no such option", 14) == 0)
+		return "; see mailserv.conf(5) for the words that can stand here";
+	if (strncmp(format, "unexpected token", 16) == 0 ||
+	    strncmp(format, "unexpected end", 14) == 0 || strstr(format, "missing"))
+		return "; is a quote, a brace or an = missing here or in the line before?";
+	return "";
+}
 
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
 	mistakes = true;
-	fprintf(stderr, "%s:%d: ", cfg && cfg->filename ? cfg->filename : "mailserv.conf",
-	    cfg ? cfg->line : 0);
+	fprintf(stderr, "%s:%d: ", parsing, cfg ? cfg->line : 0);
 	vfprintf(stderr, format, args);
-	if (strncmp(format, "no such option", 14) == 0)
-		fprintf(stderr, "; see mailserv.conf(5) for the words that can stand here");
-	fputc('\n', stderr);
+	fprintf(stderr, "%s\n", hint(format));
 }
 
 /* -- Values ------------------------------------------------------------------- */
@@ -307,11 +317,20 @@ static char **list(cfg_t *cfg, const char *name, size_t *n)
 	return out;
 }
 
-static void semantic_error(const struct config *config, const char *format, const char *what)
+/* Something is missing; cfg is the section, or NULL for the whole file. */
+static void missing(const cfg_t *cfg, const char *format, ...) MSV_PRINTF(2, 3);
+
+static void missing(const cfg_t *cfg, const char *format, ...)
 {
+	va_list args;
 	mistakes = true;
-	fprintf(stderr, "%s: ", config->file);
-	fprintf(stderr, format, what); /* the formats are literals of this file */
+	if (cfg)
+		fprintf(stderr, "%s:%d: ", parsing, cfg->line);
+	else
+		fprintf(stderr, "%s: ", parsing);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
 	fputc('\n', stderr);
 }
 
@@ -356,7 +375,7 @@ static void add_certificate(struct config *config, cfg_t *cfg, const char *what)
 	if (!cert && !key)
 		return;
 	if (!cert || !key) {
-		semantic_error(config, "%s: certificate and key belong together: say both", what);
+		missing(cfg, "%s: certificate and key belong together: say both", what);
 		return;
 	}
 	struct certificate *c = &config->certificates[config->ncertificates++];
@@ -375,7 +394,7 @@ static void take_certificates(struct config *config, cfg_t *cfg)
 		return;
 	for (size_t i = 0; i < config->nlisteners; i++)
 		if (config->listeners[i].tls != LISTENER_CLEAR) {
-			semantic_error(config,
+			missing(NULL,
 			    "no certificate: say certificate = and key = (or tls = none in listen "
 			    "%s)",
 			    config->listeners[i].name);
@@ -425,7 +444,7 @@ static void take(struct config *config, cfg_t *cfg)
 	config->hostname = copy(cfg_getstr(cfg, "hostname") ? cfg_getstr(cfg, "hostname") : host);
 	config->domains = list(cfg, "domains", &config->ndomains);
 	if (config->ndomains == 0)
-		semantic_error(config, "no domains: say domains = {\"example.org\"}%s", "");
+		missing(NULL, "no domains: say domains = {\"example.org\"}");
 	config->passwd = path(config, cfg_getstr(cfg, "passwd"));
 	config->user = copy(cfg_getstr(cfg, "user"));
 	config->postmaster = copy(cfg_getstr(cfg, "postmaster"));
@@ -448,6 +467,7 @@ struct config *config_load(const char *file)
 	char *absolute = realpath(file, NULL);
 	config->file = absolute ? absolute : copy(file);
 	mistakes = false;
+	parsing = file;
 	cfg_set_error_function(cfg, on_error);
 	cfg_set_validate_func(cfg, "domains", check_domains);
 	cfg_set_validate_func(cfg, "hostname", check_domains);
