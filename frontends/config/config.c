@@ -359,13 +359,13 @@ static void take_listeners(struct config *config, cfg_t *cfg)
 		l->login_in_clear = cfg_getbool(section, "login_in_clear");
 		long role = cfg_size(section, "role") ? cfg_getint(section, "role") : -1;
 		if (role < 0)
-			semantic_error(
-			    config, "listen %s: say role = mx, submission, lmtp or imap", l->name);
+			missing(
+			    section, "listen %s: say role = mx, submission, lmtp or imap", l->name);
 		else
 			l->role = (enum listener_role)role;
 		if (!l->port && !strchr(l->address, '/'))
-			semantic_error(
-			    config, "listen %s: say port = a number, or address = a path", l->name);
+			missing(section, "listen %s: say port = a number, or address = a path",
+			    l->name);
 	}
 }
 
