@@ -186,8 +186,32 @@ MSV_API void msv_throttle_free(struct msv_throttle *throttle);
  * `user:hash:uid:gid:gecos:home:shell:extra` lines, as OpenSMTPD's
  * table_passwd and Dovecot's passwd-file share them.  Empty fields and short
  * lines are allowed, `#` begins a comment line; extra is space-separated
- * `key=value`.  `user@domain` receives mail and logs in; a bare name only logs
- * in.  A broken line is reported with file:line and skipped.
+ * `key=value`, a bare key means yes, and may hold colons.
+ *
+ * - `user@domain` receives mail and logs in; a bare name only logs in.  Names
+ *   are compared without regard to the case of A-Z, the local part too; an
+ *   account's name is the one in lower case.
+ * - A second field that is empty, "x", or begins with `*` or `!` lets nobody
+ *   in; the account still receives mail.
+ * - Extra words the library acts on: `allow_nets=` (addresses and networks,
+ *   "local" for local sockets: from elsewhere every password is wrong),
+ *   `nologin` (MSV_ERR_DENIED after the right password; receives mail),
+ *   `nopassword` (any password is right; only with an empty hash and
+ *   allow_nets), `scram-sha-256=` (SCRAM keys beside the hash; shown to the
+ *   embedder as "yes"), `userdb_quota_rule=*:storage=1G`,
+ *   `userdb_quota_storage_size=1G`, `userdb_quota_message_count=`.
+ *   All others are for the embedder.  `proxy` and `nodelay` have no effect:
+ *   nothing here forwards logins, and the throttle alone decides on delays.
+ * - The first line of a name wins.  Lines with uid 0 are refused.  A broken line
+ *   is reported with file:line and skipped; an account whose hash cannot be
+ *   checked by this build is reported and receives mail, but nobody logs in.
+ * - SCRAM-SHA-256 is offered when everybody who may log in has keys, in a
+ *   `{SCRAM-SHA-256}` field or an extra word, or a `{PLAIN}` password.
+ *
+ * When a file changes it is read again.  Contents that end in the middle of a
+ * line, or lack accounts that were there, are taken only when they stayed the
+ * same for settle_ms: they may be half-written.  Contents without any account
+ * never replace some, unless they have the line "# no accounts".
  */
 struct msv_passwd;
 
@@ -201,55 +225,72 @@ struct msv_passwd_options {
 	void (*report)(void *user, enum msv_log_level level, const char *line);
 	void *user;
 	/* A key for the invented salts and costs of unknown users, at least 16
-	 * bytes, kept the same over restarts [random] */
+	 * bytes, kept the same over restarts: a salt that changes would tell that
+	 * there is no such user [random] */
 	const void *secret;
 	size_t secret_len;
+	/* How long suspicious contents must stay the same [1000] */
+	uint32_t settle_ms;
 };
 
-/* Opens and reads the file.  MSV_ERR_NOTFOUND, MSV_ERR_IO when it cannot be
- * read (nothing is made then), MSV_ERR_NOMEM. */
+/* Opens and reads the file.  MSV_ERR_NOTFOUND, MSV_ERR_DENIED, MSV_ERR_IO when
+ * it cannot be read (reported; nothing is made then), MSV_ERR_LIMIT (more than
+ * 64 MiB), MSV_ERR_INVAL (a secret too short), MSV_ERR_NOMEM. */
 MSV_API int msv_passwd_new(
     struct msv_env *env, const struct msv_passwd_options *options, struct msv_passwd **out);
-/* The auth source; lives as long as the passwd. */
+/* The auth source; lives as long as the passwd.  Its questions may be answered
+ * after that. */
 MSV_API const struct msv_auth *msv_passwd_auth(struct msv_passwd *passwd);
-/* Reads the file again now.  On error, and when the file holds no account
- * though it held some (it may be half-written), the old accounts stay. */
+/* Reads the file again and takes it now, suspicious or not.  Errors as for
+ * msv_passwd_new(), and MSV_ERR_FORMAT when it holds no account though it held
+ * some; the old accounts stay then.  MSV_ERR_INVAL without a path. */
 MSV_API int msv_passwd_reload(struct msv_passwd *passwd);
-/* Takes new contents (copied); name stands in reports. */
+/* Takes new contents (copied), suspicious ones after settle_ms; name stands in
+ * reports.  MSV_ERR_FORMAT as above, MSV_ERR_LIMIT, MSV_ERR_NOMEM. */
 MSV_API int msv_passwd_load(struct msv_passwd *passwd, const char *name, const char *p, size_t n);
 /* How many accounts there are. */
 MSV_API size_t msv_passwd_count(const struct msv_passwd *passwd);
+/* Secrets are wiped.  Checks under way end by themselves. */
 MSV_API void msv_passwd_free(struct msv_passwd *passwd);
 
 /* -- Making and editing entries ------------------------------------------------ */
 
 /* Hashes a password for the second field into *out (free with
- * msv_env_realloc(env, out, 0)).  scheme: "BLF-CRYPT", "SHA512-CRYPT",
- * "SSHA512", "ARGON2ID", "SCRAM-SHA-256", "PLAIN", ...; NULL: the best this
- * build's crypt(3) has.  MSV_ERR_UNSUPPORTED: unknown or not in this build. */
+ * msv_env_realloc(env, out, 0)); blocks.  scheme, in any case: "CRYPT",
+ * "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "SSHA512", "SSHA256",
+ * "ARGON2ID", "SCRAM-SHA-256" or "PLAIN"; NULL: the best this build's crypt(3)
+ * has, without one SCRAM-SHA-256.  Hashes of crypt(3) are bare, for OpenSMTPD
+ * to read them; others carry their {SCHEME}.  MSV_ERR_UNSUPPORTED: unknown,
+ * only for checking, or not in this build; MSV_ERR_INVAL: the password is
+ * empty; MSV_ERR_LIMIT: it is too long for the scheme. */
 MSV_API int msv_password_hash(
     struct msv_env *env, const char *scheme, const char *password, char **out);
 /* The SCRAM-SHA-256 entry of a password, as the value for the extra field
- * (`scram-sha-256=...`), so that one line has a hash and SCRAM keys. */
+ * (`scram-sha-256=...`), so that one line has a hash and SCRAM keys; blocks.
+ * ASCII stands for itself; other text is prepared by SASLprep (RFC 4013), whose
+ * NFKC needs a build with utf8proc. */
 MSV_API int msv_password_scram(struct msv_env *env, const char *password, char **out);
-/* Checks a password against a second field; blocking.  0, MSV_ERR_AUTH,
+/* Checks a password against a second field; blocks.  0, MSV_ERR_AUTH,
  * MSV_ERR_UNSUPPORTED (scheme), MSV_ERR_FORMAT. */
 MSV_API int msv_password_check(struct msv_env *env, const char *field, const char *password);
 
-/* Adds (hash and scram given, home may be NULL), changes (keeps the other
- * fields) or removes the entry of `user` in the file, atomically: a new file is
- * written, fsynced and renamed; mode and owner are kept; comments and order
- * stay.  An editor's lock file keeps two edits apart.  A missing file is
- * created (mode 0600) by add.  MSV_ERR_EXISTS, MSV_ERR_NOTFOUND,
- * MSV_ERR_FORMAT (a name or field that cannot stand in the file),
- * MSV_ERR_BUSY, MSV_ERR_DENIED, MSV_ERR_IO. */
+/* Adds (hash and scram given, scram and home may be NULL), changes (keeps the
+ * other fields; SCRAM keys of the old password go) or removes the entry of
+ * `user` in the file, atomically: a new file is written, fsynced and renamed;
+ * mode and owner are kept; comments and order stay.  A lock (FILE.lock) keeps
+ * two edits apart.  A missing file is created (mode 0600) by add.  When the
+ * last account goes a line "# no accounts" is left.  MSV_ERR_EXISTS,
+ * MSV_ERR_NOTFOUND, MSV_ERR_FORMAT (a name or field that cannot stand in the
+ * file), MSV_ERR_BUSY (somebody else is editing), MSV_ERR_DENIED (owner and
+ * group could not be kept, too), MSV_ERR_NOSPACE, MSV_ERR_LIMIT, MSV_ERR_IO. */
 MSV_API int msv_passwd_add(struct msv_env *env, const char *path, const char *user,
     const char *hash, const char *scram, const char *home);
 MSV_API int msv_passwd_change(
     struct msv_env *env, const char *path, const char *user, const char *hash, const char *scram);
 MSV_API int msv_passwd_remove(struct msv_env *env, const char *path, const char *user);
-/* Calls row for each entry.  row->extra etc. are valid during the call;
- * scheme is the entry's password scheme by name. */
+/* Calls row for each account, in the order of the file; broken lines are
+ * reported to the env's log.  The account is valid during the call; scheme is
+ * the name of its password scheme, "" when no password is right. */
 MSV_API int msv_passwd_list(struct msv_env *env, const char *path,
     void (*row)(void *user, const struct msv_account *account, const char *scheme), void *user);
 

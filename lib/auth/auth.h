@@ -206,4 +206,164 @@ void msv_penalties_count(struct msv_penalties *table, const struct msv_penalty_i
 void msv_penalties_forgive(
     struct msv_penalties *table, const struct msv_penalty_id *id, const struct msv_penalty_id *who);
 
+/* -- The passwd-file's lines (passwd_parse.c) ---------------------------------------------- */
+
+enum msv_passwd_field {
+	MSV_PASSWD_USER,
+	MSV_PASSWD_HASH,
+	MSV_PASSWD_UID,
+	MSV_PASSWD_GID,
+	MSV_PASSWD_GECOS,
+	MSV_PASSWD_HOME,
+	MSV_PASSWD_SHELL,
+	MSV_PASSWD_EXTRA, /* may hold colons */
+	MSV_PASSWD_FIELDS
+};
+/* The key of SCRAM keys in the extra field. */
+#define MSV_PASSWD_SCRAM_KEY  "scram-sha-256"
+/* A line that says: no account at all is what is meant. */
+#define MSV_PASSWD_EMPTY_LINE "# no accounts"
+
+/* One line taken apart, without its end. */
+struct msv_passwd_line {
+	struct msv_span field[MSV_PASSWD_FIELDS]; /* those that are missing are empty */
+	unsigned nfields;
+	struct msv_span end; /* "\n", "\r\n" or nothing */
+	bool blank;          /* empty, white space or a comment */
+	bool says_empty;     /* MSV_PASSWD_EMPTY_LINE */
+};
+/* Takes the first line of *text (not empty). */
+void msv_passwd_next_line(struct msv_span *text, struct msv_passwd_line *out);
+/* Drops a byte order mark. */
+void msv_passwd_skip_bom(struct msv_span *text);
+/* Takes the next space-separated word of an extra field; false: no more. */
+bool msv_passwd_next_word(struct msv_span *extra, struct msv_span *word);
+/* True when the word is `key` or `key=...`. */
+bool msv_passwd_word_is(struct msv_span word, const char *key);
+
+/* -- Reading the file (passwd_read.c) ---------------------------------------------------------- */
+
+#define MSV_PASSWD_SIZE_MAX (64 << 20)
+
+/* Contents, secret; `size` bytes were allocated. */
+struct msv_passwd_text {
+	char *p;
+	size_t n, size;
+};
+struct stat;
+/* 0; MSV_ERR_NOTFOUND, MSV_ERR_DENIED, MSV_ERR_IO (no ordinary file, too),
+ * MSV_ERR_LIMIT (more than MSV_PASSWD_SIZE_MAX), MSV_ERR_NOMEM. */
+int msv_passwd_read(
+    struct msv_env *env, const char *path, struct msv_passwd_text *out, struct stat *st);
+int msv_passwd_read_fd(struct msv_env *env, int fd, struct msv_passwd_text *out, struct stat *st);
+/* Wipes. */
+void msv_passwd_text_free(struct msv_env *env, struct msv_passwd_text *text);
+/* The MSV_ERR_* of an errno, and what such an error means for reading. */
+int msv_passwd_error(int number);
+const char *msv_passwd_why(int error);
+
+/* -- Editing (passwd_rewrite.c) ------------------------------------------------------------------ */
+
+enum msv_passwd_change_kind { MSV_PASSWD_ADD, MSV_PASSWD_CHANGE, MSV_PASSWD_REMOVE };
+struct msv_passwd_edit {
+	enum msv_passwd_change_kind kind;
+	const char *user, *hash, *scram, *home;
+};
+/* 0 or MSV_ERR_FORMAT: what is to be written can stand in the file. */
+int msv_passwd_edit_valid(const struct msv_passwd_edit *edit);
+/* Appends the contents after the edit to out; what it does not concern is
+ * copied byte by byte.  MSV_ERR_EXISTS, MSV_ERR_NOTFOUND, MSV_ERR_NOMEM. */
+int msv_passwd_rewrite(
+    const struct msv_passwd_edit *edit, struct msv_span text, struct msv_buf *out);
+
+/* -- The table of accounts (passwd_table.c, passwd_extra.c) -------------------------------- */
+
+struct msv_passwd_entry {
+	struct msv_account account; /* strings in the table's text */
+	uint32_t line;
+	struct msv_field field; /* scheme NULL: no password is right */
+	const char *scram;      /* keys as text, NULL: none */
+	const char *nets;       /* allow_nets, NULL: from anywhere */
+	bool nologin;           /* credentials may be right, access is not given */
+	bool any_password;      /* nopassword, from allow_nets alone */
+	size_t first_extra;     /* while the table is made */
+};
+
+enum { MSV_KINDS_MAX = 16 };
+
+/* One way a check or SCRAM keys can look, and an entry that is so. */
+struct msv_kind {
+	char name[MSV_KIND_SIZE];
+	const struct msv_passwd_entry *entry;
+};
+struct msv_kinds {
+	struct msv_kind kind[MSV_KINDS_MAX];
+	size_t n;
+};
+
+/* The contents of a file; never changed once made.  Jobs under way keep it. */
+struct msv_passwd_table {
+	struct msv_env *env;
+	unsigned refs;
+	char *name; /* of the file, for reports */
+	char *text; /* the contents, cut into strings */
+	size_t text_size;
+	struct msv_passwd_entry *entries;
+	size_t n, cap;
+	struct msv_auth_extra *extra;
+	size_t nextra, extra_cap;
+	uint32_t *slots; /* open addressing; index + 1 */
+	size_t mask;
+	struct msv_kinds checks, scrams; /* what there is, for unknown users to look alike */
+	bool scram_for_all;              /* everybody who may log in has keys */
+	bool unfinished;                 /* the last line has no end */
+	bool says_empty;                 /* holds MSV_PASSWD_EMPTY_LINE */
+	struct msv_buf reports;          /* a level digit, text and a NUL each */
+	size_t nreports;
+};
+
+/* Reads n bytes of contents.  0 or MSV_ERR_NOMEM: broken lines are reported. */
+int msv_passwd_table_new(
+    struct msv_env *env, const char *name, const char *p, size_t n, struct msv_passwd_table **out);
+void msv_passwd_table_ref(struct msv_passwd_table *table);
+/* The last one wipes and frees; NULL is fine. */
+void msv_passwd_table_unref(struct msv_passwd_table *table);
+/* The entry of a name in any case, or NULL. */
+const struct msv_passwd_entry *msv_passwd_table_find(
+    const struct msv_passwd_table *table, const char *name);
+/* Notes a report about a line (0: the file). */
+void msv_passwd_report(struct msv_passwd_table *table, enum msv_log_level level, uint32_t line,
+    const char *fmt, ...) MSV_PRINTF(4, 5);
+/* Gives the reports away. */
+void msv_passwd_emit_reports(struct msv_passwd_table *table,
+    void (*report)(void *user, enum msv_log_level level, const char *line), void *user);
+/* Reads one extra word (ended by NUL, written to) into the entry: what the
+ * library knows is kept there, everything but secrets is kept for the embedder.
+ * 0 or MSV_ERR_NOMEM. */
+int msv_passwd_take_extra(
+    struct msv_passwd_table *table, struct msv_passwd_entry *entry, char *word);
+/* Is the address (NULL: a local socket) among the comma-separated networks? */
+bool msv_nets_match(const char *nets, const char *address);
+/* True when every item is an address, a network or "local". */
+bool msv_nets_valid(const char *nets);
+/* True when the entry's password, or its keys, can be right. */
+bool msv_passwd_may_log_in(const struct msv_passwd_entry *entry);
+/* True when SCRAM keys for it are at hand. */
+bool msv_passwd_has_scram(const struct msv_passwd_entry *entry);
+
+/* -- The questions (passwd_auth.c) ------------------------------------------------------------ */
+
+/* Where the table is now; passwd.c swaps it. */
+struct msv_passwd_source {
+	struct msv_env *env;
+	struct msv_passwd_table *table;
+	uint8_t key[MSV_SHA256_SIZE]; /* for what is invented for unknown users */
+};
+/* The entry a password for that name is checked against: their own or, when
+ * there is none, another's; NULL: no entry has a password. */
+const struct msv_passwd_entry *msv_passwd_checked_entry(
+    const struct msv_passwd_source *source, const char *name);
+/* The functions of an auth source over *source. */
+struct msv_auth msv_passwd_functions(struct msv_passwd_source *source);
+
 #endif
