@@ -50,11 +50,12 @@ struct msv_imap_config {
 	uint32_t preauth_line_max;  /* a command before login, literals included [8 KiB] */
 	uint32_t command_max;       /* a command after login, literals included but APPEND's [64 KiB
 	                              and 1,000 literals] */
-	uint64_t append_max;        /* a message [64 MiB] NO [LIMIT], RFC 7889 TOOBIG */
+	uint64_t append_max;        /* a message [64 MiB] NO [TOOBIG] (RFC 4469) */
 	uint32_t errors_max;        /* BAD answers in a row until BYE [20] */
 	uint32_t auth_failures_max; /* until BYE [5] */
 	uint32_t login_s;           /* until logged in [180] */
 	uint32_t idle_s;            /* without a command, at least 1800 (RFC 3501 5.4) [1860] */
+	uint32_t keepalive_s;       /* IDLE: "* OK Still here" as often, for NATs [120] */
 	uint32_t output_window;     /* octets produced ahead of the peer [32 KiB] */
 };
 
