@@ -18,7 +18,8 @@ static void put_space_string(struct msv_buf *out, const char *s)
  * 2045 5.2). */
 static void put_params(struct msv_buf *out, const struct msv_params *params, bool text)
 {
-	bool charset = text && !msv_params_get(params, "charset");
+	bool charset =
+	    text && !msv_params_get(params, "charset") && !msv_params_get(params, "charset*");
 
 	if (params->n == 0 && !charset) {
 		msv_buf_puts(out, " NIL");

@@ -93,3 +93,17 @@ def attributes(data):
         name = reader.value()
         found[name] = reader.value()
     return found
+
+
+def fetched(answer):
+    """The attributes of one message, from what imaplib's fetch() returns."""
+    data = b""
+    for item in answer:
+        if isinstance(item, tuple):
+            data += item[0] + b"\r\n" + item[1]
+        elif item:
+            data += item
+    data = data[data.index(b"(") + 1:].rstrip()
+    if not data.endswith(b")"):
+        raise ValueError("no FETCH response")
+    return attributes(data[:-1])
