@@ -104,8 +104,8 @@ struct msv_uv_resolver_options {
 /* options may be NULL.  MSV_ERR_NOMEM, MSV_ERR_INVAL, MSV_ERR_IO. */
 MSV_API int msv_uv_resolver_new(
     struct msv_uv *uv, const struct msv_uv_resolver_options *options, struct msv_uv_resolver **out);
-/* Lookups under way are canceled.  Listeners that use it do without from then
- * on. */
+/* Lookups under way end now, without a name.  Listeners that use it do without
+ * from then on. */
 MSV_API void msv_uv_resolver_free(struct msv_uv_resolver *resolver);
 
 /*

@@ -39,7 +39,7 @@ static inline void msv_uv_ring_add(struct msv_uv_node *head, struct msv_uv_node 
 	head->prev = node;
 }
 
-#define msv_uv_owner(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+#define msv_uv_owner(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 /* -- loop.c: the env on the loop ------------------------------------------------ */
 
@@ -67,7 +67,8 @@ struct msv_uv {
 	struct msv_uv_node links; /* all connections, oldest first */
 	struct msv_uv_node dirty; /* those that want attention in this turn */
 	size_t nlinks;
-	bool starved; /* descriptors ran out a moment ago */
+	bool starved;          /* descriptors ran out a moment ago */
+	uint64_t starved_said; /* when that was logged */
 
 	/* What keeps this struct: handles not closed yet, jobs under way, and
 	 * whatever else holds a reference.  The handles above are not counted. */
@@ -136,18 +137,21 @@ struct msv_uv_link {
 	struct msv_uv_entrance *entrance;
 
 	struct msv_uv_write *write; /* under way */
-	uint64_t deadline;          /* what the timer is set to */
-	size_t discarded;           /* while lingering */
+	uv_shutdown_t shutdown;
+	uint64_t deadline; /* what the timer is set to */
+	size_t discarded;  /* while lingering */
 	bool reading, lingering, closing;
-	bool peer_done; /* it sends no more, or the connection broke */
+	bool peer_done;   /* it sends no more, or the connection broke */
+	bool turned_away; /* it only gets a goodbye */
 	unsigned char open_handles;
 };
 
-/* A link over a stream, not reading yet, timer ready; NULL: no memory. */
+/* A link without a stream yet; NULL: no memory, or the uv was freed. */
 struct msv_uv_link *msv_uv_link_new(struct msv_uv *uv);
-/* The stream is open now: the link counts, and closes it in the end. */
+/* Gives it an initialized stream, which it closes in the end.  From now on it
+ * counts, and goes by msv_uv_link_close(). */
 void msv_uv_link_open(struct msv_uv_link *link, uv_stream_t *stream);
-/* The session begins. */
+/* The session begins; the conn is the link's. */
 void msv_uv_link_start(struct msv_uv_link *link, struct msv_conn *conn);
 /* Wants attention in this turn. */
 void msv_uv_link_touch(struct msv_uv_link *link);
@@ -159,8 +163,8 @@ void msv_uv_link_close(struct msv_uv_link *link);
 /* -- entrance.c: before the session ------------------------------------------------------ */
 
 /* PROXY header and host name, where the listener wants them; then asks for a
- * conn and starts it.  Takes the link over, also on failure.  peer_address: who
- * connected, "" for a unix socket. */
+ * conn and starts it.  The link is of a listener and open.  peer: who
+ * connected. */
 void msv_uv_enter(struct msv_uv_link *link, const struct sockaddr *peer);
 /* The link is closed before its session began. */
 void msv_uv_entrance_free(struct msv_uv_entrance *entrance);
@@ -171,21 +175,21 @@ struct msv_uv_listener {
 	struct msv_uv_node node;
 	struct msv_uv *uv;
 	uv_poll_t poll;
-	uv_timer_t timer;
+	uv_timer_t timer; /* while paused */
 	unsigned open_handles;
-	size_t refs; /* its own handles, and the links it accepted */
+	size_t refs; /* one for its handles, one for each link */
 	bool closed;
-	bool paused;     /* no descriptors */
-	bool overloaded; /* told so in the log */
+	bool paused; /* no descriptors are left */
 	int fd;
 
-	char *path; /* to be removed */
+	char *path; /* of the unix socket it made */
 	uint64_t path_dev, path_ino;
 	uint16_t port;
 
 	unsigned max_connections, max_per_address;
-	unsigned count;          /* links */
-	unsigned turned_away;    /* links that only get a goodbye */
+	unsigned count;        /* links that are open */
+	unsigned turned_away;  /* those of them that only get a goodbye */
+	uint64_t crowded_said; /* when it was logged that there are too many */
 	struct msv_uv_seats *seats;
 	struct msv_uv_network *proxies;
 	size_t nproxies;
@@ -195,10 +199,9 @@ struct msv_uv_listener {
 	void *user;
 };
 
-void msv_uv_listener_ref(struct msv_uv_listener *listener);
 void msv_uv_listener_unref(struct msv_uv_listener *listener);
-/* A descriptor is free again: a paused listener goes on. */
-void msv_uv_listener_resume(struct msv_uv_listener *listener);
+/* A link of it is closed: its counts go down, and a descriptor is free. */
+void msv_uv_listener_leave(struct msv_uv_listener *listener, struct msv_uv_link *link);
 
 /* -- socket.c -------------------------------------------------------------------------------- */
 

@@ -27,7 +27,7 @@ RESERVED = [
     (r"#include <openssl/", r"lib/(tls/|auth/|codec/crypto\.c)"),
     (r"#include <uv\.h>|#include <unbound\.h>", r"(lib/uv/|frontends/)"),
     (r"\b(clock_gettime|gettimeofday|time\(NULL\)|getentropy|getrandom)\b", r"lib/base/env\.c"),
-    (r"\b(fopen|open|openat|opendir|fdopendir|unlink|rename|stat|fstat)\(", r"lib/(store/|mta/|auth/passwd\w*\.c|tls/)"),
+    (r"\b(fopen|open|openat|opendir|fdopendir|unlink|rename|stat|fstat)\(", r"lib/(store/|mta/|auth/passwd\w*\.c|tls/|uv/socket\.c)"),
     (r"\b(socket|accept|accept4|bind|listen|connect|poll|epoll_wait|pthread_create|fork|execve?|signal|sigaction)\(",
      r"lib/uv/"),
     (r"\b(abort|exit|printf|fprintf|puts|system|popen)\(", r"$^"),
