@@ -108,10 +108,19 @@ struct msv_store_conform_options {
 	/* Told of each check: name, and NULL or what promise was broken. */
 	void (*report)(void *user, const char *check, const char *broken);
 	const char *only; /* run the check of this name alone */
+	/* Accounts the store takes mail for [kit@example.org, other@example.net] and
+	 * their home directories [none]. */
+	const char *account, *other_account;
+	const char *home, *other_home;
 };
 
-/* Checks every promise store.h makes.  Returns how many checks failed, or a
- * negative error when the kit itself could not run. */
+/* Checks every promise store.h makes, each on an empty store: what was given
+ * comes back, all or nothing is done, UIDs and modseqs keep their rules, what is
+ * open stays readable, ops that are late, paused or canceled do no harm.  The
+ * store may answer at once or late, as long as it does within a minute of the
+ * env's clock.  Returns how many checks failed, or a negative error when the kit
+ * itself could not run: what setup or restart returned, MSV_ERR_NOMEM, or
+ * MSV_ERR_NOTFOUND when there is no check of the name `only`. */
 MSV_API int msv_store_conform(const struct msv_store_conform_options *options);
 
 #ifdef __cplusplus

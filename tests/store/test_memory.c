@@ -1,6 +1,7 @@
 /* The memory store: a life of a mailbox with memory running out at every
  * allocation, quota, and ops that are canceled. */
 #include <mailserv/testing.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -262,6 +263,76 @@ START_TEST(test_memory_runs_out)
 }
 END_TEST
 
+/* -- The conformance kit --------------------------------------------------------------------- */
+
+struct subject {
+	struct msv_test_env *test;
+	struct msv_memory_options options;
+	struct msv_memory_store *memory;
+	unsigned checks;
+	char broken[4000];
+};
+
+static int subject_setup(void *user, const struct msv_store **out)
+{
+	struct subject *subject = user;
+	int error =
+	    msv_memory_store_new(msv_test_env(subject->test), &subject->options, &subject->memory);
+
+	if (!error)
+		*out = msv_memory_store(subject->memory);
+	return error;
+}
+
+static void subject_teardown(void *user)
+{
+	msv_memory_store_free(((struct subject *)user)->memory);
+}
+
+static void subject_report(void *user, const char *check, const char *broken)
+{
+	struct subject *subject = user;
+	size_t n = strlen(subject->broken);
+
+	subject->checks++;
+	if (broken)
+		snprintf(
+		    subject->broken + n, sizeof(subject->broken) - n, "%s: %s\n", check, broken);
+}
+
+static void conform(uint64_t seed, struct msv_memory_options options)
+{
+	struct subject subject = { .options = options };
+
+	ck_assert_int_eq(msv_test_env_new(seed, &subject.test), 0);
+	int failed = msv_store_conform(&(struct msv_store_conform_options){
+	    .size = sizeof(struct msv_store_conform_options),
+	    .test = subject.test,
+	    .setup = subject_setup,
+	    .teardown = subject_teardown,
+	    .user = &subject,
+	    .report = subject_report,
+	});
+	ck_assert_msg(failed == 0, "%d checks failed:\n%s", failed, subject.broken);
+	ck_assert_uint_gt(subject.checks, 100);
+	ck_assert_uint_eq(msv_test_env_free(subject.test), 0);
+}
+
+START_TEST(it_conforms_at_once)
+{
+	conform(0, (struct msv_memory_options){ .size = sizeof(struct msv_memory_options) });
+	conform(0, (struct msv_memory_options){
+	               .size = sizeof(struct msv_memory_options), .separator = '.' });
+}
+END_TEST
+
+START_TEST(it_conforms_late)
+{
+	conform((uint64_t)_i,
+	    (struct msv_memory_options){ .size = sizeof(struct msv_memory_options), .late = true });
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("memory");
@@ -269,6 +340,11 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_memory_runs_out, 0, 4);
+	suite_add_tcase(s, tc);
+	check_case(s, "at once", it_conforms_at_once);
+	tc = tcase_create("late");
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, it_conforms_late, 0, 10);
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }
