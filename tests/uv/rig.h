@@ -8,6 +8,7 @@
 #include <mailserv/uv.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static inline void rig_log(void *user, enum msv_log_level level, const char *lin
 static inline void rig_begin_with(struct msv_uv_options options)
 {
 	memset(&rig, 0, sizeof(rig));
+	signal(SIGPIPE, SIG_IGN);
 	options.size = sizeof(options);
 	options.log = rig_log;
 	ck_assert_int_eq(uv_loop_init(&rig.loop), 0);
@@ -72,7 +74,7 @@ static inline void rig_nothing(uv_timer_t *timer)
 /* Runs the loop once, waiting a millisecond at most. */
 static inline void rig_turn(void)
 {
-	uv_timer_start(&rig.keep, rig_nothing, 1, 0);
+	uv_timer_start(&rig.keep, rig_nothing, 1, 1);
 	uv_run(&rig.loop, UV_RUN_ONCE);
 	uv_timer_stop(&rig.keep);
 }
