@@ -70,8 +70,9 @@ MSV_API unsigned msv_conn_want(struct msv_conn *conn);
  */
 MSV_API uint64_t msv_conn_tick(struct msv_conn *conn);
 
-/* Tells when something changed outside a verb of this conn - an answer came
- * late: look at want and the deadline (msv_conn_tick()) again.  wake only
+/* Tells when something changed that the loop did not do - an answer came late,
+ * or somebody called msv_conn_resume() or msv_conn_shutdown(): look at want and
+ * the deadline (msv_conn_tick()) again.  wake only
  * schedules; it must not call into the library.  Called once until the next
  * verb. */
 MSV_API void msv_conn_set_wake(struct msv_conn *conn, void (*wake)(void *user), void *user);

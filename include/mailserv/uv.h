@@ -11,7 +11,8 @@
  *	uv_run(&loop, UV_RUN_DEFAULT); // the closings, and jobs under way
  *	uv_loop_close(&loop);
  *
- * Everything here is called on the loop's thread, also inside its callbacks.
+ * Everything here is called on the loop's thread, also inside its callbacks.  The
+ * program must ignore SIGPIPE, as with libuv anyway.
  */
 #ifndef MAILSERV_UV_H
 #define MAILSERV_UV_H

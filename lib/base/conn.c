@@ -469,21 +469,27 @@ void msv_conn_set_wake(struct msv_conn *conn, void (*wake)(void *user), void *us
 	conn->wake_user = user;
 }
 
+/* The two verbs that the loop is not the one to call: it has to be woken. */
+
 void msv_conn_resume(struct msv_conn *conn)
 {
-	enter(conn);
+	struct msv_env *env = conn->env;
+
+	msv_env_enter(env);
 	conn->resumed = true;
 	msv_conn_kick(conn);
-	leave(conn);
+	msv_env_leave(env);
 }
 
 void msv_conn_shutdown(struct msv_conn *conn, enum msv_shutdown why)
 {
-	enter(conn);
+	struct msv_env *env = conn->env;
+
+	msv_env_enter(env);
 	if (!conn->farewell)
 		conn->farewell = (unsigned char)(why + 1);
 	msv_conn_kick(conn);
-	leave(conn);
+	msv_env_leave(env);
 }
 
 /* -- Facts ------------------------------------------------------------------- */

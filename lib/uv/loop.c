@@ -300,12 +300,10 @@ void msv_uv_drain(
 	for (struct msv_uv_node *node = uv->links.next; node != &uv->links; node = node->next) {
 		struct msv_uv_link *link = msv_uv_owner(node, struct msv_uv_link, all);
 
-		if (link->conn) {
+		if (link->conn)
 			msv_conn_shutdown(link->conn, why);
-			msv_uv_link_touch(link);
-		} else if (link->entrance) {
+		else if (link->entrance)
 			msv_uv_link_close(link);
-		}
 	}
 	msv_uv_hurry(uv);
 }

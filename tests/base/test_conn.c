@@ -291,6 +291,19 @@ START_TEST(one_wake_until_the_next_verb)
 }
 END_TEST
 
+/* The embedder's own verbs are news to the loop. */
+START_TEST(wake_from_the_embedders_verbs)
+{
+	echo_expect(&host, "hello\n");
+	host.wakes = 0;
+	msv_conn_resume(host.conn);
+	ck_assert_uint_eq(host.wakes, 1);
+	msv_conn_shutdown(host.conn, MSV_SHUTDOWN_SERVICE);
+	ck_assert_uint_eq(host.wakes, 1);
+	ck_assert_uint_ne(want(), 0);
+}
+END_TEST
+
 static struct msv_op *others_op;
 
 static void answer_other(struct echo_host *h, const char *line)
@@ -706,7 +719,8 @@ int main(void)
 	check_fixture_case(
 	    s, "time", setup, teardown, the_deadline, last_words_not_taken, a_turn_for_the_loop);
 	check_fixture_case(s, "wake", setup, teardown, no_wake_in_its_own_verb,
-	    one_wake_until_the_next_verb, wake_from_another_conns_verb);
+	    one_wake_until_the_next_verb, wake_from_the_embedders_verbs,
+	    wake_from_another_conns_verb);
 	check_fixture_case(s, "re-entry", setup, teardown, every_verb_in_a_callback,
 	    shutdown_in_a_callback, broken_in_a_callback);
 	check_fixture_case(s, "free", setup, teardown, freed_in_a_callback, freed_under_each_verb,
