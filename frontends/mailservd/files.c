@@ -54,23 +54,35 @@ fail:
 	return -1;
 }
 
-static unsigned read_one(const char *path, const char *what, struct contents *out)
+struct reader {
+	problem_fn problem;
+	void *user;
+};
+
+static unsigned read_one(
+    const struct reader *reader, const char *path, const char *what, struct contents *out)
 {
+	char line[1024];
 	if (read_file(path, out) == 0)
 		return 0;
-	log_printf(MSV_LOG_ERROR,
+	snprintf(line, sizeof line,
 	    "%s: %s cannot be read: %s; check the path and that %s may read it", path, what,
 	    strerror(errno), geteuid() == 0 ? "root" : "this user");
+	reader->problem(reader->user, line);
 	return 1;
 }
 
-int secrets_read_passwd(const struct config *config, struct contents *passwd)
+int secrets_read_passwd(
+    const struct config *config, struct contents *passwd, problem_fn problem, void *user)
 {
-	return read_one(config->passwd, "the passwd file", passwd) ? -1 : 0;
+	struct reader reader = { problem, user };
+	return read_one(&reader, config->passwd, "the passwd file", passwd) ? -1 : 0;
 }
 
-unsigned secrets_read(const struct config *config, struct secrets *secrets)
+unsigned secrets_read(
+    const struct config *config, struct secrets *secrets, problem_fn problem, void *user)
 {
+	struct reader reader = { problem, user };
 	unsigned failed = 0;
 	size_t n = config->ncertificates;
 	secrets->certs = calloc(n + 1, sizeof *secrets->certs);
@@ -79,10 +91,10 @@ unsigned secrets_read(const struct config *config, struct secrets *secrets)
 		return 1;
 	for (size_t i = 0; i < n; i++) {
 		const struct certificate *c = &config->certificates[i];
-		failed += read_one(c->cert_file, "the certificate", &secrets->certs[i]);
-		failed += read_one(c->key_file, "the key", &secrets->keys[i]);
+		failed += read_one(&reader, c->cert_file, "the certificate", &secrets->certs[i]);
+		failed += read_one(&reader, c->key_file, "the key", &secrets->keys[i]);
 	}
-	return failed + read_one(config->passwd, "the passwd file", &secrets->passwd);
+	return failed + read_one(&reader, config->passwd, "the passwd file", &secrets->passwd);
 }
 
 void secrets_wipe(const struct config *config, struct secrets *secrets)

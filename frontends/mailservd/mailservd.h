@@ -25,11 +25,16 @@ struct secrets {
 	struct contents passwd;
 };
 
+/* Takes a line about a file that cannot be read. */
+typedef void (*problem_fn)(void *user, const char *line);
+
 /* Reads all; says what it cannot read.  0, or how many files failed (their
  * contents are empty then). */
-unsigned secrets_read(const struct config *config, struct secrets *secrets);
+unsigned secrets_read(
+    const struct config *config, struct secrets *secrets, problem_fn problem, void *user);
 /* Reads the passwd-file alone.  0 or -1. */
-int secrets_read_passwd(const struct config *config, struct contents *passwd);
+int secrets_read_passwd(
+    const struct config *config, struct contents *passwd, problem_fn problem, void *user);
 /* Wipes and frees. */
 void secrets_wipe(const struct config *config, struct secrets *secrets);
 void contents_wipe(struct contents *contents);

@@ -45,6 +45,11 @@ static int detach(int *ready)
 	return -1;
 }
 
+static void on_problem(void *user, const char *line)
+{
+	log_line(user, MSV_LOG_ERROR, line);
+}
+
 static int run(const struct config *config, bool foreground)
 {
 	struct daemon daemon = {
@@ -57,7 +62,7 @@ static int run(const struct config *config, bool foreground)
 	}
 	log_open(config, foreground);
 	int result = EXIT_FAILURE;
-	if (secrets_read(config, &daemon.secrets) == 0 &&
+	if (secrets_read(config, &daemon.secrets, on_problem, NULL) == 0 &&
 	    (daemon.control = control_open(config)) >= 0 &&
 	    (daemon.ports = ports_open(config, &daemon.nports)) != NULL)
 		result = parent_run(&daemon);

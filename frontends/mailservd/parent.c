@@ -96,16 +96,19 @@ static bool passwd_changed(struct parent *parent)
 	return !same;
 }
 
+/* The child logs it, and tells who asked for the reload. */
+static void on_problem(void *user, const char *line)
+{
+	const struct parent *parent = user;
+	message_send(parent->pipe, MESSAGE_PROBLEM, line, strlen(line));
+}
+
 /* Reads the passwd-file again and hands it over. */
 static void send_passwd(struct parent *parent)
 {
 	struct contents passwd;
-	if (secrets_read_passwd(parent->daemon->config, &passwd) != 0) {
-		static const char line[] =
-		    "the passwd file cannot be read: the accounts stay as they were";
-		message_send(parent->pipe, MESSAGE_PROBLEM, line, sizeof line - 1);
+	if (secrets_read_passwd(parent->daemon->config, &passwd, on_problem, parent) != 0)
 		return;
-	}
 	message_send(parent->pipe, MESSAGE_PASSWD, passwd.p, passwd.n);
 	/* What a child started later begins with. */
 	contents_wipe(&parent->daemon->secrets.passwd);
@@ -118,10 +121,7 @@ static void reload(struct parent *parent)
 	const struct config *config = parent->daemon->config;
 	struct secrets fresh = { 0 };
 	struct contents packed;
-	if (secrets_read(config, &fresh) != 0) {
-		static const char line[] = "a certificate, key or passwd file cannot be read (see "
-		                           "the log): the old ones stay";
-		message_send(parent->pipe, MESSAGE_PROBLEM, line, sizeof line - 1);
+	if (secrets_read(config, &fresh, on_problem, parent) != 0) {
 		secrets_wipe(config, &fresh);
 	} else {
 		message_send(parent->pipe, MESSAGE_PASSWD, fresh.passwd.p, fresh.passwd.n);

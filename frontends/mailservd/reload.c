@@ -38,11 +38,8 @@ int server_take_certs(struct server *server, const struct contents *packed)
 
 static void take_certs(struct server *server, const struct contents *packed)
 {
-	if (server_take_certs(server, packed) == 0)
-		return;
-	server->reload_failed = true;
-	tell(server, MSV_LOG_ERROR,
-	    "the new certificates cannot be used (see the log): the old ones stay");
+	if (server_take_certs(server, packed) != 0)
+		server->reload_failed = true; /* the library's report has said why */
 }
 
 static void take_passwd(struct server *server, const struct contents *passwd)
@@ -58,10 +55,13 @@ static void take_passwd(struct server *server, const struct contents *passwd)
 static void finish_reload(struct server *server)
 {
 	char line[256];
-	snprintf(line, sizeof line, "%s: %zu certificate%s, %zu accounts",
-	    server->reload_failed ? "reload failed in part" : "reloaded",
-	    server->config->ncertificates, server->config->ncertificates == 1 ? "" : "s",
-	    msv_passwd_count(server->passwd));
+	if (server->reload_failed)
+		snprintf(line, sizeof line, "not reloaded: what could not be read stays as it was");
+	else
+		snprintf(line, sizeof line, "reloaded: %zu certificate%s, %zu account%s",
+		    server->config->ncertificates, server->config->ncertificates == 1 ? "" : "s",
+		    msv_passwd_count(server->passwd),
+		    msv_passwd_count(server->passwd) == 1 ? "" : "s");
 	tell(server, server->reload_failed ? MSV_LOG_ERROR : MSV_LOG_INFO, line);
 	for (size_t i = 0; i < server->nwaiters; i++)
 		server->waiters[i].answer(server->waiters[i].user, NULL);
