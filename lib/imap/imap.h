@@ -495,7 +495,8 @@ struct imap_section {
 	enum imap_section_part part;
 	uint32_t *path; /* the part number */
 	size_t npath;
-	struct msv_span *names; /* of header fields */
+	struct msv_span *names;  /* of header fields, as the client wrote them */
+	struct msv_span *sorted; /* the same, for msv_header_filter_init() */
 	size_t nnames;
 	bool partial;
 	uint64_t first, count;

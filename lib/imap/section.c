@@ -92,6 +92,17 @@ static bool grow_names(struct imap_session *s, struct imap_section *out)
 	return true;
 }
 
+/* The filter wants them sorted; the answer repeats them as they were asked for. */
+static bool sort_names(struct imap_session *s, struct imap_section *out)
+{
+	out->sorted = msv_arena_alloc(&s->cmd.arena, out->nnames * sizeof(*out->sorted));
+	if (!out->sorted)
+		return msv_imap_arg_nomem(&s->cmd.args);
+	memcpy(out->sorted, out->names, out->nnames * sizeof(*out->sorted));
+	msv_header_names_sort(out->sorted, out->nnames);
+	return true;
+}
+
 /* " (name name)" */
 static bool take_names(struct imap_session *s, struct imap_section *out)
 {
@@ -104,7 +115,7 @@ static bool take_names(struct imap_session *s, struct imap_section *out)
 			return false;
 		out->nnames++;
 	} while (msv_imap_arg_if(a, ' '));
-	return msv_imap_arg_char(a, ')');
+	return msv_imap_arg_char(a, ')') && sort_names(s, out);
 }
 
 static bool take_partial(struct imap_args *a, struct imap_section *out)

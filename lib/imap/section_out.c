@@ -80,7 +80,7 @@ static void begin_picking(const struct imap_session *s, struct imap_section_out 
 
 	locate(&s->content, out);
 	out->filter_ended = false;
-	msv_header_filter_init(&out->filter, section->names, section->nnames,
+	msv_header_filter_init(&out->filter, section->sorted, section->nnames,
 	    section->part == IMAP_SECTION_FIELDS_NOT);
 }
 
