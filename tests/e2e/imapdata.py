@@ -53,9 +53,19 @@ class Reader:
             raise ValueError(f"no IMAP data at {self.data[self.at:self.at + 40]!r}")
         self.at = match.end()
         atom = match.group().decode("ascii")
+        if atom.upper().startswith("BODY["):
+            return self._section(atom)
         if atom.upper() == "NIL":
             return None
         return int(atom) if atom.isdigit() else atom
+
+    def _section(self, atom):
+        """The rest of BODY[section]<n>, as one word in upper case."""
+        match = re.compile(rb"[^\]]*\](<\d+>)?").match(self.data, self.at - len(atom))
+        if not match:
+            raise ValueError("a section without an end")
+        self.at = match.end()
+        return match.group().decode("ascii").upper().replace('"', "")
 
     def _quoted(self):
         out = bytearray()
