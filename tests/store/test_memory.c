@@ -229,7 +229,7 @@ static int live(const struct msv_store *store, struct answer *a)
 	return error;
 }
 
-/* One life in which the n-th allocation fails; true when it went well. */
+/* One life in which the n-th allocation fails; false when there is no n-th. */
 static bool live_until(uint64_t n, bool late, bool forever)
 {
 	struct msv_memory_options options = { .size = sizeof(options), .late = late };
@@ -237,6 +237,7 @@ static bool live_until(uint64_t n, bool late, bool forever)
 	struct answer a = { 0 };
 
 	ck_assert_int_eq(msv_test_env_new(n, &a.test), 0);
+	uint64_t begun = msv_test_allocs(a.test);
 	msv_test_fail_alloc(a.test, n, forever);
 	int error = msv_memory_store_new(msv_test_env(a.test), &options, &memory);
 	if (!error) {
@@ -244,15 +245,16 @@ static bool live_until(uint64_t n, bool late, bool forever)
 		msv_memory_store_free(memory);
 	}
 	ck_assert(error == 0 || error == MSV_ERR_NOMEM);
+	bool failed = msv_test_allocs(a.test) > begun + n;
 	ck_assert_uint_eq(msv_test_env_free(a.test), 0);
-	return error == 0;
+	return failed;
 }
 
 static void fail_each(bool late, bool forever)
 {
 	uint64_t n = 0;
 
-	while (!live_until(n, late, forever))
+	while (live_until(n, late, forever))
 		ck_assert_uint_lt(++n, 2000);
 	ck_assert_uint_gt(n, 100);
 }
@@ -260,6 +262,204 @@ static void fail_each(bool late, bool forever)
 START_TEST(test_memory_runs_out)
 {
 	fail_each(_i & 1, _i & 2);
+}
+END_TEST
+
+/* -- Quota, owners, order ----------------------------------------------------------------- */
+
+/* A store of its own for one test. */
+struct stage {
+	struct msv_memory_store *memory;
+	const struct msv_store *store;
+	struct answer a;
+};
+
+static void set_stage(struct stage *stage, uint64_t seed, struct msv_memory_options options)
+{
+	*stage = (struct stage){ 0 };
+	ck_assert_int_eq(msv_test_env_new(seed, &stage->a.test), 0);
+	ck_assert_int_eq(
+	    msv_memory_store_new(msv_test_env(stage->a.test), &options, &stage->memory), 0);
+	stage->store = msv_memory_store(stage->memory);
+}
+
+static void clear_stage(struct stage *stage)
+{
+	msv_memory_store_free(stage->memory);
+	ck_assert_uint_eq(msv_test_env_free(stage->a.test), 0);
+}
+
+START_TEST(quota_is_kept)
+{
+	static const char text[] = "Subject: forty bytes\r\n\r\n123456789012345\r\n";
+	static const struct msv_uid_range one = { 1, 1 };
+	struct msv_uidset uids = { &one, 1 };
+	struct stage stage;
+	struct answer *a = &stage.a;
+
+	set_stage(&stage, 0,
+	    (struct msv_memory_options){
+	        .size = sizeof(struct msv_memory_options), .quota_bytes = 100 });
+	const struct msv_store *store = stage.store;
+	ck_assert_int_eq(append_one(store, a, "INBOX", text), 0);
+	ck_assert_int_eq(append_one(store, a, "INBOX", text), 0);
+	ck_assert_int_eq(append_one(store, a, "INBOX", text), MSV_ERR_QUOTA);
+	ck_assert_int_eq(
+	    ASK(a, on_open,
+	        store->open(store->self, &alice, "INBOX", false, (struct msv_open_op){ a->op })),
+	    0);
+	struct msv_mailbox *mailbox = a->mailbox;
+	ck_assert_int_eq(
+	    ASK(a, on_plain,
+	        store->copy(store->self, mailbox, &uids, "INBOX", (struct msv_copy_op){ a->op })),
+	    MSV_ERR_QUOTA);
+	/* A move needs no more room than there is. */
+	ck_assert_int_eq(
+	    ASK(a, on_plain,
+	        store->move(store->self, mailbox, &uids, "INBOX", (struct msv_copy_op){ a->op })),
+	    0);
+	struct msv_flag_change deleted = { .size = sizeof(deleted), .flags = MSV_FLAG_DELETED };
+	struct msv_uidset all = { &(struct msv_uid_range){ 1, UINT32_MAX }, 1 };
+	ck_assert_int_eq(
+	    ASK(a, on_plain,
+	        store->flags(store->self, mailbox, &all, &deleted, (struct msv_flags_op){ a->op })),
+	    0);
+	ck_assert_int_eq(ASK(a, on_plain, store->expunge(store->self, mailbox, NULL, a->op)), 0);
+	store->close(store->self, mailbox);
+	ck_assert_int_eq(append_one(store, a, "INBOX", text), 0);
+	clear_stage(&stage);
+}
+END_TEST
+
+START_TEST(owners_are_alone)
+{
+	static const struct msv_actor intruder = {
+		.size = sizeof(intruder), .user = "bob@example.org", .owner = "alice@example.org"
+	};
+	static const struct msv_actor herself = {
+		.size = sizeof(herself), .user = "alice@example.org", .owner = "alice@example.org"
+	};
+	struct stage stage;
+	struct answer *a = &stage.a;
+
+	set_stage(
+	    &stage, 0, (struct msv_memory_options){ .size = sizeof(struct msv_memory_options) });
+	const struct msv_store *store = stage.store;
+	ck_assert_int_eq(
+	    ASK(a, on_plain,
+	        store->status(store->self, &intruder, "INBOX", (struct msv_status_op){ a->op })),
+	    MSV_ERR_DENIED);
+	ck_assert_int_eq(ASK(a, on_plain, store->create(store->self, &intruder, "Mine", 0, a->op)),
+	    MSV_ERR_DENIED);
+	ck_assert_int_eq(
+	    ASK(a, on_plain,
+	        store->status(store->self, &herself, "INBOX", (struct msv_status_op){ a->op })),
+	    0);
+	clear_stage(&stage);
+}
+END_TEST
+
+/* Who was answered when. */
+struct turn {
+	char *order;
+	char letter;
+};
+
+static void on_turn(void *user, int error, const void *result)
+{
+	struct turn *turn = user;
+
+	(void)result;
+	ck_assert_int_eq(error, 0);
+	turn->order[strlen(turn->order)] = turn->letter;
+}
+
+START_TEST(late_answers_come_in_any_order)
+{
+	bool orders_differ = false;
+
+	for (uint64_t seed = 0; seed < 10; seed++) {
+		char order[8] = "";
+		struct turn turns[4];
+		struct stage stage;
+
+		set_stage(&stage, seed,
+		    (struct msv_memory_options){
+		        .size = sizeof(struct msv_memory_options), .late = true });
+		for (int i = 0; i < 4; i++) {
+			turns[i] = (struct turn){ order, (char)('a' + i) };
+			stage.store->status(stage.store->self, &alice, "INBOX",
+			    (struct msv_status_op){
+			        msv_op_new(msv_test_env(stage.a.test), on_turn, &turns[i]) });
+		}
+		ck_assert_str_eq(order, "");
+		msv_test_run(stage.a.test);
+		ck_assert_uint_eq(strlen(order), 4);
+		orders_differ = orders_differ || strcmp(order, "abcd") != 0;
+		clear_stage(&stage);
+	}
+	ck_assert(orders_differ);
+}
+END_TEST
+
+/* -- Watches that act --------------------------------------------------------------------- */
+
+/* A watch that does away with what it is told of. */
+struct busy_watch {
+	struct msv_env *env;
+	const struct msv_store *store;
+	struct msv_store_watch *watch;
+	unsigned looks;
+	bool ends;
+};
+
+static void act(void *user, const char *mailbox)
+{
+	struct busy_watch *busy = user;
+	const struct msv_store *store = busy->store;
+
+	busy->looks++;
+	ck_assert_uint_lt(busy->looks, 100);
+	if (mailbox && strcmp(mailbox, "INBOX") != 0) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s", mailbox);
+		store->rename(
+		    store->self, &alice, mailbox, "Elsewhere", msv_op_new(busy->env, NULL, NULL));
+		ck_assert_str_eq(mailbox, name);
+		store->remove(store->self, &alice, "Elsewhere", msv_op_new(busy->env, NULL, NULL));
+	}
+	if (busy->ends)
+		store->unwatch(store->self, busy->watch);
+}
+
+START_TEST(look_may_do_anything)
+{
+	struct stage stage;
+	struct answer *a = &stage.a;
+
+	set_stage(
+	    &stage, 0, (struct msv_memory_options){ .size = sizeof(struct msv_memory_options) });
+	const struct msv_store *store = stage.store;
+	struct busy_watch busy = { msv_test_env(a->test), store, NULL, 0, _i };
+	ck_assert_int_eq(store->watch(store->self, &alice, NULL, act, &busy, &busy.watch), 0);
+	for (int i = 0; i < 3; i++) {
+		char name[8] = { (char)('A' + i), '\0' };
+
+		ck_assert_int_eq(
+		    ASK(a, on_plain, store->create(store->self, &alice, name, 0, a->op)), 0);
+		ck_assert_int_eq(append_one(store, a, name, "\r\n"), 0);
+		int error = ASK(a, on_plain,
+		    store->status(store->self, &alice, name, (struct msv_status_op){ a->op }));
+		ck_assert_int_eq(error, _i ? 0 : MSV_ERR_NOTFOUND);
+	}
+	if (_i)
+		ck_assert_uint_eq(busy.looks, 1);
+	else
+		ck_assert_uint_ge(busy.looks, 6);
+	if (!_i)
+		store->unwatch(store->self, busy.watch);
+	clear_stage(&stage);
 }
 END_TEST
 
@@ -340,6 +540,10 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_memory_runs_out, 0, 4);
+	suite_add_tcase(s, tc);
+	check_case(s, "rules", quota_is_kept, owners_are_alone, late_answers_come_in_any_order);
+	tc = tcase_create("watch");
+	tcase_add_loop_test(tc, look_may_do_anything, 0, 2);
 	suite_add_tcase(s, tc);
 	check_case(s, "at once", it_conforms_at_once);
 	tc = tcase_create("late");
