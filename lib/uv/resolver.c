@@ -27,7 +27,8 @@ struct msv_uv_resolver {
 
 struct msv_uv_lookup {
 	struct msv_uv_node node;
-	struct msv_uv_resolver *resolver;
+	struct msv_uv *uv;
+	struct msv_uv_resolver *resolver; /* until it is over */
 	uv_timer_t timer;
 	unsigned char bytes[16];
 	size_t n;
@@ -102,7 +103,7 @@ static bool read_name(const unsigned char *p, size_t n, char out[256])
 static void on_lookup_closed(uv_handle_t *handle)
 {
 	struct msv_uv_lookup *lookup = handle->data;
-	struct msv_uv *uv = lookup->resolver->uv;
+	struct msv_uv *uv = lookup->uv;
 
 	msv_uv_release(uv, lookup);
 	msv_uv_unref(uv);
@@ -212,6 +213,7 @@ int msv_uv_lookup_name(struct msv_uv_resolver *resolver, const char *address,
 	lookup = msv_uv_alloc(uv, sizeof(*lookup));
 	if (!lookup)
 		return MSV_ERR_NOMEM;
+	lookup->uv = uv;
 	lookup->resolver = resolver;
 	lookup->n = n;
 	memcpy(lookup->bytes, bytes, n);

@@ -213,9 +213,14 @@ static inline struct msv_conn *toy_new(const struct msv_peer *peer)
 		toy_destroy };
 	struct toy *toy = msv_alloc(rig.env, sizeof(*toy));
 
-	ck_assert_ptr_nonnull(toy);
-	ck_assert_int_eq(msv_timer_new(rig.env, toy_late, toy, &toy->late), 0);
-	ck_assert_int_eq(msv_conn_init(&toy->conn, rig.env, &proto, peer), 0);
+	if (!toy)
+		return NULL;
+	if (msv_timer_new(rig.env, toy_late, toy, &toy->late) ||
+	    msv_conn_init(&toy->conn, rig.env, &proto, peer)) {
+		msv_timer_free(toy->late);
+		msv_free(rig.env, toy);
+		return NULL;
+	}
 	rig.conns++;
 	rig.begun++;
 	return &toy->conn;
