@@ -228,7 +228,8 @@ enum msv_passwd_field {
 struct msv_passwd_line {
 	struct msv_span field[MSV_PASSWD_FIELDS]; /* those that are missing are empty */
 	unsigned nfields;
-	struct msv_span end; /* "\n", "\r\n" or nothing */
+	struct msv_span end; /* "\n", "\r\n"; "\r" or nothing at the end of the text */
+	bool finished;       /* a "\n" is there */
 	bool blank;          /* empty, white space or a comment */
 	bool says_empty;     /* MSV_PASSWD_EMPTY_LINE */
 };

@@ -39,9 +39,10 @@ void msv_passwd_next_line(struct msv_span *text, struct msv_passwd_line *out)
 	size_t n = nl ? (size_t)(nl - text->p) : text->n, whole = n + (nl != NULL);
 	struct msv_span line = { text->p, n };
 
-	if (nl && line.n && line.p[line.n - 1] == '\r')
+	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
 	*out = (struct msv_passwd_line){ .end = { line.p + line.n, whole - line.n } };
+	out->finished = nl != NULL;
 	out->blank = is_blank(line);
 	out->says_empty = line.n == strlen(MSV_PASSWD_EMPTY_LINE) &&
 	                  memcmp(line.p, MSV_PASSWD_EMPTY_LINE, line.n) == 0;

@@ -122,9 +122,8 @@ static void change_line(
 		else
 			put_span(out, line->field[i]);
 	}
-	if (line->end.n)
-		put_span(out, line->end);
-	else
+	put_span(out, line->end);
+	if (!line->finished)
 		msv_buf_putc(out, '\n');
 }
 

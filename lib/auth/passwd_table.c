@@ -184,7 +184,7 @@ static int take_line(
 {
 	const char *begin = line->field[0].p;
 
-	t->unfinished = line->end.n == 0;
+	t->unfinished = !line->finished;
 	t->says_empty = t->says_empty || line->says_empty;
 	if (line->blank)
 		return 0;
