@@ -274,9 +274,9 @@ MSV_API int msv_password_scram(struct msv_env *env, const char *password, char *
  * MSV_ERR_UNSUPPORTED (scheme), MSV_ERR_FORMAT. */
 MSV_API int msv_password_check(struct msv_env *env, const char *field, const char *password);
 
-/* Adds (hash and scram given, scram and home may be NULL), changes (keeps the
- * other fields; SCRAM keys of the old password go) or removes the entry of
- * `user` in the file, atomically: a new file is written, fsynced and renamed;
+/* Adds (hash given; scram and home may be NULL), changes (keeps the other
+ * fields; SCRAM keys of the old password go) or removes the entry of `user` in
+ * the file, duplicate lines of it too, atomically: a new file is written, fsynced and renamed;
  * mode and owner are kept; comments and order stay.  A lock (FILE.lock) keeps
  * two edits apart.  A missing file is created (mode 0600) by add.  When the
  * last account goes a line "# no accounts" is left.  MSV_ERR_EXISTS,

@@ -228,15 +228,14 @@ enum msv_passwd_field {
 struct msv_passwd_line {
 	struct msv_span field[MSV_PASSWD_FIELDS]; /* those that are missing are empty */
 	unsigned nfields;
-	struct msv_span end; /* "\n", "\r\n"; "\r" or nothing at the end of the text */
-	bool finished;       /* a "\n" is there */
-	bool blank;          /* empty, white space or a comment */
-	bool says_empty;     /* MSV_PASSWD_EMPTY_LINE */
+	struct msv_span mark; /* a byte order mark in front, or nothing */
+	struct msv_span end;  /* "\n", "\r\n"; "\r" or nothing at the end of the text */
+	bool finished;        /* a "\n" is there */
+	bool blank;           /* empty, white space or a comment */
+	bool says_empty;      /* MSV_PASSWD_EMPTY_LINE */
 };
 /* Takes the first line of *text (not empty). */
 void msv_passwd_next_line(struct msv_span *text, struct msv_passwd_line *out);
-/* Drops a byte order mark. */
-void msv_passwd_skip_bom(struct msv_span *text);
 /* Takes the next space-separated word of an extra field; false: no more. */
 bool msv_passwd_next_word(struct msv_span *extra, struct msv_span *word);
 /* True when the word is `key` or `key=...`. */

@@ -33,15 +33,23 @@ static void split(struct msv_span line, struct msv_passwd_line *out)
 		out->field[i] = (struct msv_span){ end, 0 };
 }
 
+/* A byte order mark; files put together have them in the middle, too. */
+static size_t mark_length(struct msv_span line)
+{
+	return line.n >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 void msv_passwd_next_line(struct msv_span *text, struct msv_passwd_line *out)
 {
 	const char *nl = memchr(text->p, '\n', text->n);
 	size_t n = nl ? (size_t)(nl - text->p) : text->n, whole = n + (nl != NULL);
-	struct msv_span line = { text->p, n };
+	size_t mark = mark_length(*text);
+	struct msv_span line = { text->p + mark, n - mark };
 
 	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
-	*out = (struct msv_passwd_line){ .end = { line.p + line.n, whole - line.n } };
+	*out = (struct msv_passwd_line){ .mark = { text->p, mark },
+		.end = { line.p + line.n, whole - mark - line.n } };
 	out->finished = nl != NULL;
 	out->blank = is_blank(line);
 	out->says_empty = line.n == strlen(MSV_PASSWD_EMPTY_LINE) &&
@@ -49,14 +57,6 @@ void msv_passwd_next_line(struct msv_span *text, struct msv_passwd_line *out)
 	split(line, out);
 	text->p += whole;
 	text->n -= whole;
-}
-
-void msv_passwd_skip_bom(struct msv_span *text)
-{
-	if (text->n >= 3 && memcmp(text->p, "\xef\xbb\xbf", 3) == 0) {
-		text->p += 3;
-		text->n -= 3;
-	}
 }
 
 bool msv_passwd_next_word(struct msv_span *extra, struct msv_span *word)

@@ -112,6 +112,7 @@ static void change_line(
 {
 	unsigned n = edit->scram ? MSV_PASSWD_FIELDS : line->nfields;
 
+	put_span(out, line->mark);
 	put_span(out, line->field[MSV_PASSWD_USER]);
 	msv_buf_putc(out, ':');
 	msv_buf_puts(out, edit->hash);
@@ -129,30 +130,19 @@ static void change_line(
 
 /* -- The whole ------------------------------------------------------------------------- */
 
-/* True for a line the parser makes an account of, more or less. */
-static bool is_account(const struct msv_passwd_line *line)
-{
-	return !line->blank && line->nfields > 1 && line->field[MSV_PASSWD_USER].n > 0;
-}
-
+/* True for lines of the user, broken ones too. */
 static bool is_of(const struct msv_passwd_line *line, const char *user)
 {
 	struct msv_span name = line->field[MSV_PASSWD_USER];
 
-	return is_account(line) && msv_ascii_equals(name.p, name.n, user);
+	return !line->blank && line->nfields > 1 && msv_ascii_equals(name.p, name.n, user);
 }
-
-struct progress {
-	bool found;
-	size_t others; /* accounts left beside the one edited */
-};
 
 /* Copies, changes or leaves out one line. */
 static int rewrite_line(const struct msv_passwd_edit *edit, const struct msv_passwd_line *line,
-    struct msv_span whole, struct progress *progress, struct msv_buf *out)
+    struct msv_span whole, bool *found, struct msv_buf *out)
 {
 	if (!is_of(line, edit->user)) {
-		progress->others += is_account(line);
 		/* It would no longer be true. */
 		if (!line->says_empty || edit->kind != MSV_PASSWD_ADD)
 			put_span(out, whole);
@@ -160,42 +150,51 @@ static int rewrite_line(const struct msv_passwd_edit *edit, const struct msv_pas
 	}
 	if (edit->kind == MSV_PASSWD_ADD)
 		return MSV_ERR_EXISTS;
-	/* The first line of a name counts.  All are removed, lest the next one
-	 * comes to life. */
-	if (edit->kind == MSV_PASSWD_CHANGE) {
-		if (progress->found)
-			put_span(out, whole);
-		else
-			change_line(edit, line, out);
-	}
-	progress->found = true;
+	/* All lines of a name are meant: should the first one go, no old password
+	 * comes to life in the next. */
+	if (edit->kind == MSV_PASSWD_CHANGE)
+		change_line(edit, line, out);
+	*found = true;
 	return 0;
+}
+
+/* When no account is left the file says that this is meant. */
+static int say_empty(struct msv_buf *out)
+{
+	struct msv_passwd_table *left;
+	int error = msv_buf_failed(out) ? MSV_ERR_NOMEM : 0;
+
+	if (error || (error = msv_passwd_table_new(
+	                  out->env, "", msv_buf_data(out), msv_buf_len(out), &left)))
+		return error;
+	if (left->n == 0 && !left->says_empty) {
+		end_line(out);
+		error = msv_buf_puts(out, MSV_PASSWD_EMPTY_LINE "\n");
+	}
+	msv_passwd_table_unref(left);
+	return error;
 }
 
 int msv_passwd_rewrite(
     const struct msv_passwd_edit *edit, struct msv_span text, struct msv_buf *out)
 {
-	struct progress progress = { 0 };
+	bool found = false;
 	struct msv_passwd_line line;
-	const char *begin = text.p;
 
-	msv_passwd_skip_bom(&text);
-	msv_buf_put(out, begin, (size_t)(text.p - begin));
 	while (text.n) {
-		begin = text.p;
+		const char *begin = text.p;
 		msv_passwd_next_line(&text, &line);
 		struct msv_span whole = { begin, (size_t)(text.p - begin) };
-		int error = rewrite_line(edit, &line, whole, &progress, out);
+		int error = rewrite_line(edit, &line, whole, &found, out);
 		if (error)
 			return error;
 	}
 	if (edit->kind == MSV_PASSWD_ADD) {
 		add_line(edit, out);
-	} else if (!progress.found) {
+	} else if (!found) {
 		return MSV_ERR_NOTFOUND;
-	} else if (edit->kind == MSV_PASSWD_REMOVE && !progress.others) {
-		end_line(out);
-		msv_buf_puts(out, MSV_PASSWD_EMPTY_LINE "\n");
+	} else if (edit->kind == MSV_PASSWD_REMOVE) {
+		return say_empty(out);
 	}
 	return msv_buf_failed(out) ? MSV_ERR_NOMEM : 0;
 }

@@ -205,7 +205,6 @@ static int take_lines(struct msv_passwd_table *t, struct msv_span text)
 {
 	struct msv_passwd_line line;
 
-	msv_passwd_skip_bom(&text);
 	for (uint32_t number = 1; text.n; number++) {
 		msv_passwd_next_line(&text, &line);
 		int error = take_line(t, &line, number);

@@ -121,12 +121,12 @@ START_TEST(changes)
 	        "carol:NEW:::::::x=y z\n"
 	        "dave:NEW::::::scram-sha-256=" KEYS "\n");
 	ck_assert_int_eq(change("erin", "NEW", NULL), MSV_ERR_NOTFOUND);
-	/* SCRAM keys of the old password go; the first of two lines is meant. */
+	/* SCRAM keys of the old password go; both lines of a name are meant. */
 	write_file(
 	    "ann:old::::::x=y scram-sha-256=old  z\nann:second\nbob:old::::::scram-sha-256\n");
 	ck_assert_int_eq(change("ann", "NEW", NULL), 0);
 	ck_assert_int_eq(change("bob", "NEW", NULL), 0);
-	file_is("ann:NEW::::::x=y z\nann:second\nbob:NEW::::::\n");
+	file_is("ann:NEW::::::x=y z\nann:NEW\nbob:NEW::::::\n");
 	write_file("\xef\xbb\xbf"
 	           "ann:old\n");
 	ck_assert_int_eq(change("ann", "NEW", NULL), 0);
@@ -144,6 +144,9 @@ START_TEST(removes)
 	ck_assert_int_eq(drop("carol"), 0);
 	ck_assert_int_eq(drop("bob"), 0);
 	file_is("# head\n# no accounts\n");
+	write_file("root:x:0:0\nann:1\nbroken\n");
+	ck_assert_int_eq(drop("ann"), 0);
+	file_is("root:x:0:0\nbroken\n# no accounts\n");
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(drop("bob"), MSV_ERR_NOTFOUND);
 	ck_assert_int_eq(change("bob", "x", NULL), MSV_ERR_NOTFOUND);
