@@ -26,7 +26,9 @@ MSV_API struct msv_env *msv_test_env(struct msv_test_env *test);
 /* Frees the env too.  Returns how many allocations of it were never freed;
  * those stay usable (and leaked) then. */
 MSV_API size_t msv_test_env_free(struct msv_test_env *test);
-/* Lets so many milliseconds pass on both clocks and runs what is due. */
+/* Lets so many milliseconds pass on both clocks and runs what is due: timers of
+ * the env, tasks and jobs.  A connection's own deadline is met by
+ * msv_conn_tick(), or by T: of a dialogue. */
 MSV_API void msv_test_advance(struct msv_test_env *test, uint64_t ms);
 /* Runs tasks and offloaded jobs until nothing is left to do now. */
 MSV_API void msv_test_run(struct msv_test_env *test);

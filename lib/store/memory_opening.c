@@ -102,23 +102,25 @@ static bool next_wanted(
 	return out->first <= out->last;
 }
 
-/* The next message that is new or changed, or NULL. */
+/* The next message that is new or changed, or NULL.  Goes from one wanted range
+ * to the next, so that a few UIDs of many cost little. */
 static const struct memory_message *next_changed(struct changes_rows *changes)
 {
 	const struct memory_box *box = changes->opening->box;
+	struct msv_uid_range range = { changes->next_uid, changes->uidnext - 1 };
 
-	for (size_t i = msv_memory_index(box, changes->next_uid); i < box->nmessages; i++) {
-		const struct memory_message *message = &box->messages[i];
+	for (; next_wanted(&changes->wanted, range, &range); range.first = changes->next_uid) {
+		size_t i = msv_memory_index(box, range.first);
 
-		if (message->uid >= changes->uidnext)
-			break;
-		if (message->modseq > changes->since &&
-		    msv_uidset_has(&changes->wanted, message->uid)) {
-			changes->next_uid = message->uid + 1;
-			return message;
+		for (; i < box->nmessages && box->messages[i].uid <= range.last; i++) {
+			if (box->messages[i].modseq <= changes->since)
+				continue;
+			changes->next_uid = box->messages[i].uid + 1;
+			return &box->messages[i];
 		}
+		changes->next_uid = range.last + 1;
+		range.last = changes->uidnext - 1;
 	}
-	changes->next_uid = changes->uidnext;
 	return NULL;
 }
 
