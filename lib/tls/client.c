@@ -1,5 +1,6 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 #include "base/conn.h"
 #include "tls/tls.h"
@@ -76,12 +77,15 @@ static int client_set(
 }
 
 int msv_tls_client_filter(
-    struct msv_env *env, const struct msv_tls_client_options *options, struct msv_filter **out)
+    struct msv_env *env, const struct msv_tls_client_options *given, struct msv_filter **out)
 {
+	struct msv_tls_client_options options = { 0 };
 	struct msv_tls_set *set;
 	struct msv_filter *filter;
-	int error = client_set(env, options, &set);
+	int error;
 
+	memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+	error = client_set(env, &options, &set);
 	ERR_clear_error();
 	if (error)
 		return error;
@@ -89,7 +93,7 @@ int msv_tls_client_filter(
 	msv_tls_set_unref(set);
 	if (error)
 		return error;
-	error = set_name(((struct msv_tls_filter *)filter)->ssl, options);
+	error = set_name(((struct msv_tls_filter *)filter)->ssl, &options);
 	ERR_clear_error();
 	if (error) {
 		filter->ops->free(filter);

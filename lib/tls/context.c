@@ -157,11 +157,23 @@ static int add_context(struct msv_tls_set *set, const struct msv_tls_cert *cert,
 	return 0;
 }
 
+/* The i-th pair, of whatever version of the struct. */
+static struct msv_tls_pair pair_at(const struct msv_tls_options *options, size_t i)
+{
+	struct msv_tls_pair pair = { 0 };
+	size_t size = options->pairs[0].size;
+
+	memcpy(&pair, (const char *)options->pairs + i * size,
+	    size < sizeof(pair) ? size : sizeof(pair));
+	return pair;
+}
+
 static int load_pair(struct msv_tls_set *set, const struct msv_tls_options *options, size_t i,
     struct msv_tls_report *report)
 {
+	struct msv_tls_pair pair = pair_at(options, i);
 	struct msv_tls_cert cert;
-	int error = msv_tls_cert_load(&cert, report, &options->pairs[i]);
+	int error = msv_tls_cert_load(&cert, report, &pair);
 
 	if (error)
 		return error;
@@ -179,7 +191,7 @@ static int load_set(struct msv_env *env, const struct msv_tls_options *options,
 	struct msv_tls_set *set;
 	int first = 0;
 
-	if (!options->pairs || !options->npairs)
+	if (!options->pairs || !options->npairs || !options->pairs[0].size)
 		return MSV_ERR_INVAL;
 	set = msv_tls_set_new(env, options->npairs);
 	if (!set)
@@ -198,16 +210,25 @@ static int load_set(struct msv_env *env, const struct msv_tls_options *options,
 	return 0;
 }
 
-int msv_tls_new(struct msv_env *env, const struct msv_tls_options *options, struct msv_tls **out)
+static struct msv_tls_options take_options(const struct msv_tls_options *given)
 {
+	struct msv_tls_options options = { 0 };
+
+	memcpy(&options, given, given->size < sizeof(options) ? given->size : sizeof(options));
+	return options;
+}
+
+int msv_tls_new(struct msv_env *env, const struct msv_tls_options *given, struct msv_tls **out)
+{
+	struct msv_tls_options options = take_options(given);
 	struct msv_tls_report report;
 	struct msv_tls *tls = msv_alloc(env, sizeof(*tls));
 	int error;
 
 	if (!tls)
 		return MSV_ERR_NOMEM;
-	msv_tls_report_init(&report, env, options);
-	error = load_set(env, options, &report, &tls->set);
+	msv_tls_report_init(&report, env, &options);
+	error = load_set(env, &options, &report, &tls->set);
 	if (error) {
 		msv_free(env, tls);
 		return error;
@@ -218,14 +239,15 @@ int msv_tls_new(struct msv_env *env, const struct msv_tls_options *options, stru
 	return 0;
 }
 
-int msv_tls_reload(struct msv_tls *tls, const struct msv_tls_options *options)
+int msv_tls_reload(struct msv_tls *tls, const struct msv_tls_options *given)
 {
+	struct msv_tls_options options = take_options(given);
 	struct msv_tls_report report;
 	struct msv_tls_set *set;
 	int error;
 
-	msv_tls_report_init(&report, tls->env, options);
-	error = load_set(tls->env, options, &report, &set);
+	msv_tls_report_init(&report, tls->env, &options);
+	error = load_set(tls->env, &options, &report, &set);
 	if (error) {
 		msv_tls_say(&report, MSV_LOG_ERROR,
 		    "certificates not changed (%s): those loaded before stay in use; mend the "
@@ -251,14 +273,15 @@ void msv_tls_free(struct msv_tls *tls)
 	msv_env_unref(env);
 }
 
-int msv_tls_check(struct msv_env *env, const struct msv_tls_options *options, unsigned *warnings)
+int msv_tls_check(struct msv_env *env, const struct msv_tls_options *given, unsigned *warnings)
 {
+	struct msv_tls_options options = take_options(given);
 	struct msv_tls_report report;
 	struct msv_tls_set *set;
 	int error;
 
-	msv_tls_report_init(&report, env, options);
-	error = load_set(env, options, &report, &set);
+	msv_tls_report_init(&report, env, &options);
+	error = load_set(env, &options, &report, &set);
 	if (!error)
 		msv_tls_set_unref(set);
 	if (warnings)

@@ -24,6 +24,14 @@ void msv_uv_address_text(const struct sockaddr *sa, char text[46], uint16_t *por
 	}
 }
 
+void msv_uv_address_unmap(char text[46])
+{
+	struct in6_addr v6;
+
+	if (inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_V4MAPPED(&v6))
+		inet_ntop(AF_INET, &v6.s6_addr[12], text, 46);
+}
+
 size_t msv_uv_address_bytes(const char *text, unsigned char bytes[16])
 {
 	if (inet_pton(AF_INET, text, bytes) == 1)

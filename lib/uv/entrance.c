@@ -191,6 +191,8 @@ static void use_header(struct msv_uv_entrance *entrance, const struct msv_proxy_
 		return;
 	memcpy(entrance->address, header->address, sizeof(entrance->address));
 	memcpy(entrance->local_address, header->local_address, sizeof(entrance->local_address));
+	msv_uv_address_unmap(entrance->address);
+	msv_uv_address_unmap(entrance->local_address);
 	entrance->port = header->port;
 	entrance->local_port = header->local_port;
 }

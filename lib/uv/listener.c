@@ -61,6 +61,7 @@ static void on_ready(uv_poll_t *poll, int status, int events);
 static void resume(struct msv_uv_listener *listener)
 {
 	listener->paused = false;
+	listener->uv->starved = false;
 	uv_timer_stop(&listener->timer);
 	uv_poll_start(&listener->poll, UV_READABLE, on_ready);
 }
@@ -203,6 +204,8 @@ void msv_uv_listener_free(struct msv_uv_listener *listener)
 	if (!listener || listener->closed)
 		return;
 	listener->closed = true;
+	if (listener->paused)
+		listener->uv->starved = false;
 	msv_uv_ring_remove(&listener->node);
 	close_entrances(listener);
 	if (listener->path)

@@ -216,6 +216,8 @@ void msv_uv_socket_remove(const char *path, uint64_t dev, uint64_t ino);
 /* "192.0.2.1" and the port; IPv4 mapped into IPv6 is IPv4.  Any other family:
  * "" and 0. */
 void msv_uv_address_text(const struct sockaddr *sa, char text[46], uint16_t *port);
+/* The same for an address in text. */
+void msv_uv_address_unmap(char text[46]);
 /* The bytes of an address of either family; their number, or 0. */
 size_t msv_uv_address_bytes(const char *text, unsigned char bytes[16]);
 

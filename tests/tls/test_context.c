@@ -174,6 +174,31 @@ START_TEST(test_reload_keeps_the_old)
 }
 END_TEST
 
+/* A program built against shorter structs: what it does not have is not read. */
+START_TEST(test_shorter_structs)
+{
+	struct msv_tls_options options = options_of(2);
+	struct {
+		size_t size;
+		const char *cert_file, *key_file;
+	} shorter[2];
+
+	for (int i = 0; i < 2; i++) {
+		shorter[i].size = sizeof(shorter[0]);
+		shorter[i].cert_file = pairs[i + 1].cert_file;
+		shorter[i].key_file = pairs[i + 1].key_file;
+	}
+	options.pairs = (const struct msv_tls_pair *)(const void *)shorter;
+	options.size = offsetof(struct msv_tls_options, tls13_only);
+	options.tls13_only = true;
+	ck_assert_int_eq(msv_tls_reload(tls, &options), 0);
+	ck_assert_str_eq(connect_to("smtp.example.org"), "wild");
+	ck_assert_str_eq(connect_to("example.com"), "other");
+	SSL_CTX *ctx = SSL_get_SSL_CTX(end_ssl(&server));
+	ck_assert_int_eq(SSL_CTX_get_min_proto_version(ctx), TLS1_2_VERSION);
+}
+END_TEST
+
 START_TEST(test_tls13_only)
 {
 	struct msv_tls_options options = options_of(1);
@@ -290,6 +315,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, test_reload);
 	tcase_add_test(tc, test_reload_during_handshake);
 	tcase_add_test(tc, test_reload_keeps_the_old);
+	tcase_add_test(tc, test_shorter_structs);
 	tcase_add_test(tc, test_tls13_only);
 	tcase_add_test(tc, test_idle_memory);
 	suite_add_tcase(s, tc);

@@ -92,9 +92,10 @@ static inline void rig_run(unsigned ms)
 #define rig_until(condition) \
 	({ \
 		uint64_t rig_end_ = msv_env_now(rig.env) + 5000; \
-		while (!(condition) && msv_env_now(rig.env) < rig_end_) \
+		bool rig_holds_; \
+		while (!(rig_holds_ = (condition)) && msv_env_now(rig.env) < rig_end_) \
 			rig_turn(); \
-		(condition); \
+		rig_holds_; \
 	})
 
 /* -- The protocol ------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "check_main.h"
+#include "loop.h"
 #include "rig.h"
 
 static struct client c;
@@ -57,6 +58,33 @@ START_TEST(test_echo)
 	client_close(&c);
 	ck_assert(rig_until(closed == 1));
 	ck_assert_uint_eq(msv_uv_connections(rig.uv), 0);
+}
+END_TEST
+
+/* The answers to a burst of commands go out in one write: packets keep writes
+ * apart. */
+START_TEST(test_one_write)
+{
+	static uv_pipe_t packets;
+	int fds[2];
+	char got[64];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	ck_assert_int_eq(uv_pipe_init(&rig.loop, &packets, 0), 0);
+	ck_assert_int_eq(uv_pipe_open(&packets, fds[1]), 0);
+	ck_assert_int_eq(
+	    msv_uv_attach(rig.uv, (uv_stream_t *)&packets, toy_new(NULL), NULL, NULL), 0);
+	ck_assert(rig_until(recv(fds[0], got, sizeof(got), MSG_DONTWAIT) == 3));
+	ck_assert_int_eq(send(fds[0], "a\nb\nc\nd\n", 8, 0), 8);
+	ck_assert(rig_until(recv(fds[0], got, sizeof(got), MSG_DONTWAIT) == 8));
+	close(fds[0]);
+}
+END_TEST
+
+/* What an idle connection costs beside its conn and the socket. */
+START_TEST(test_idle_size)
+{
+	ck_assert_uint_lt(sizeof(struct msv_uv_link), 1024);
 }
 END_TEST
 
@@ -298,9 +326,9 @@ int main(void)
 {
 	Suite *s = suite_create("uv/link");
 
-	check_fixture_case(s, "link", setup, teardown, test_echo, test_half_close, test_deadline,
-	    test_later_deadline, test_late_answer, test_slow_reader, test_flood, test_peer_breaks,
-	    test_shutdown);
+	check_fixture_case(s, "link", setup, teardown, test_echo, test_one_write, test_idle_size,
+	    test_half_close, test_deadline, test_later_deadline, test_late_answer, test_slow_reader,
+	    test_flood, test_peer_breaks, test_shutdown);
 	check_fixture_case(s, "end", setup, teardown, test_each, test_drain, test_drain_deadline,
 	    test_linger_ends, test_linger_bounded, test_freed_inside);
 	return check_main(s);

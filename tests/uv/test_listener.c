@@ -466,6 +466,30 @@ START_TEST(test_proxy_v2)
 }
 END_TEST
 
+/* IPv4 in IPv6 clothes is IPv4: such clients are not all one /64. */
+START_TEST(test_proxy_mapped)
+{
+	struct msv_uv_listen_options options = behind_proxy();
+	char line[256];
+
+	options.max_per_address = 1;
+	listen_with(options);
+	for (int i = 0; i < 2; i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text),
+		    "PROXY TCP6 ::ffff:203.0.113.%d ::ffff:192.0.2.25 5000 25\r\n", i);
+		client_open(&many[i], port, NULL);
+		client_say(&many[i], text);
+		client_expect(&many[i], "hi\n");
+	}
+	say_who(&many[1], line, sizeof(line));
+	ck_assert_str_eq(line, "203.0.113.1 5000 192.0.2.25 25 -\n");
+	client_close(&many[0]);
+	client_close(&many[1]);
+}
+END_TEST
+
 /* Limits count the clients' addresses, not the proxy's. */
 START_TEST(test_proxy_limits)
 {
@@ -590,7 +614,7 @@ int main(void)
 	check_fixture_case(
 	    s, "sockets", rig_begin, rig_end, test_errors, test_inherited, test_unix);
 	check_fixture_case(s, "proxy", rig_begin, rig_end, test_proxy, test_proxy_pieces,
-	    test_proxy_v2, test_proxy_limits, test_proxy_missing, test_proxy_unix,
-	    test_proxy_pending_at_the_end);
+	    test_proxy_v2, test_proxy_mapped, test_proxy_limits, test_proxy_missing,
+	    test_proxy_unix, test_proxy_pending_at_the_end);
 	return check_main(s);
 }
