@@ -6,6 +6,7 @@ import contextlib
 import imaplib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import smtplib
@@ -26,19 +27,36 @@ BARE, BARE_PASSWORD = "scanner", "beep"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of the loopback interface below those the system gives to clients: nobody gets it by chance
+    before it is bound."""
+    while True:
+        port = random.randrange(12000, 30000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                return port
 
 
-def make_certificate(cert, key, names=("localhost",), days=30, extra=()):
-    """A self-signed certificate by openssl; IP addresses are recognized."""
+def make_certificate(cert, key, names=("localhost",), valid=(-1, 30)):
+    """A self-signed certificate by openssl, good from and until so many days from now; IP addresses are
+    recognized."""
     alt = ",".join(("IP:" if n[0].isdigit() else "DNS:") + n for n in names)
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", str(days), "-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={alt}",
-         "-keyout", str(key), "-out", str(cert), *extra],
-        check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as work:
+        base = pathlib.Path(work)
+        (base / "index").touch()
+        (base / "ca.cnf").write_text("[ca]\ndefault_ca = here\n[here]\ndatabase = index\nnew_certs_dir = .\nserial = serial\n"
+                                     "default_md = sha256\npolicy = any\nx509_extensions = server\n[any]\n"
+                                     f"commonName = supplied\n[server]\nsubjectAltName = {alt}\n")
+        dates = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400)) for days in valid]
+        for command in (
+                ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-subj", f"/CN={names[0]}", "-keyout", str(key), "-out", "request"],
+                ["openssl", "ca", "-batch", "-config", "ca.cnf", "-selfsign", "-keyfile", str(key), "-in", "request",
+                 "-startdate", dates[0], "-enddate", dates[1], "-rand_serial", "-notext", "-out", "new"]):
+            subprocess.run(command, check=True, capture_output=True, cwd=base)
+        pathlib.Path(cert).write_text((base / "new").read_text())
+    pathlib.Path(key).chmod(0o600)
 
 
 def message(subject, body="Hello.\r\n", sender="carl@example.net", to=USER, extra=""):
@@ -125,9 +143,10 @@ class Daemon:
         """The log so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
-    def wait_log(self, what, seconds=10):
+    def wait_log(self, what, seconds=10, after=0):
+        """Waits until the log has it, behind so many characters."""
         deadline = time.monotonic() + seconds
-        while what not in self.text():
+        while what not in self.text()[after:]:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what!r} is not in the log:\n{self.text()[-3000:]}")
             time.sleep(0.02)

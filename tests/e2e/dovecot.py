@@ -22,6 +22,8 @@ import subprocess
 import tempfile
 import time
 
+from daemon import free_port
+
 # The last two are libraries that a bare machine lacks.
 PACKAGES = ("dovecot-core", "dovecot-imapd", "libsodium23", "libunwind8")
 PASSWORD = "dovecot-pass"
@@ -83,13 +85,6 @@ def unavailable():
         reason = None if root.is_dir() else _fetch(root)
         _unavailable[root] = reason or _check(root)
     return _unavailable[root]
-
-
-def free_port():
-    """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Dovecot:
