@@ -16,8 +16,7 @@ static int body(void *user, struct msv_conn *conn, const void *p, size_t n)
 static void done(void *user, struct msv_conn *conn, struct msv_reply_op op)
 {
 	(void)user, (void)conn;
-	printf("-- end of message --\n");
-	msv_op_answer(op.op, fflush(stdout) ? MSV_ERR_IO : 0);
+	msv_op_answer(op.op, puts("-- end of message --") < 0 || fflush(stdout) ? MSV_ERR_IO : 0);
 }
 
 /* Moves bytes between the socket and the conn until that wants to be closed. */

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import unittest
 
+import corpus
 import dovecot
 from daemon import PASSWORD, USER, Daemon, message
 from imapdata import attributes
@@ -199,6 +200,33 @@ class Default(unittest.TestCase):
                 self.assertEqual(flags(seen, "INBOX")[1],
                                  {f"{who}-{n}" for who in ("ours", "theirs") for n in range(3)})
             theirs.logout()
+
+
+@unittest.skipIf(REASON, REASON)
+class RealMail(unittest.TestCase):
+    """The corpus of awkward mail as files: both serve the same octets, and know their number before."""
+
+    def test_same_octets(self):
+        d = Daemon(location="mail/%d/%n/Maildir")
+        self.addCleanup(d.stop)
+        home = d.mail / "example.org" / "anna"
+        cur = home / "Maildir" / "cur"
+        cur.mkdir(parents=True)
+        for i, text in enumerate(corpus.messages().values()):
+            # Some as CRLF files, some with what other programs leave in names.
+            name = f"{1000000 + i}.M{i}.host{f',S={len(text)}' if i % 3 == 1 else ''}:2,{'S' if i % 2 else ''}"
+            (cur / name).write_bytes(text.replace(b"\n", b"\r\n") if i % 3 == 2 else text)
+        d.own(d.mail)
+        d.start()
+        with d.imap() as client:
+            ours = view(client)
+        with dovecot.Dovecot(home) as server:
+            client = server.imap()
+            theirs = view(client)
+            client.logout()
+        self.assertEqual(len(ours["INBOX"][2]), len(corpus.messages()))
+        for uid, row in theirs["INBOX"][2].items():
+            self.assertEqual(ours["INBOX"][2][uid], row, uid)
 
 
 class Prefix(Default):
