@@ -24,9 +24,8 @@ static void serve(struct msv_conn *conn, int fd)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	char buf[4096];
-	const void *p;
 
-	for (; !(msv_conn_want(conn) & MSV_WANT_CLOSE); msv_conn_tick(conn)) {
+	for (const void *p; !(msv_conn_want(conn) & MSV_WANT_CLOSE); msv_conn_tick(conn)) {
 		for (size_t n; (n = msv_conn_output(conn, &p)) > 0; msv_conn_sent(conn, n))
 			if (send(fd, p, n, MSG_NOSIGNAL) < 0)
 				msv_conn_eof(conn, MSV_ERR_IO);
