@@ -2,9 +2,8 @@
  * Local delivery: all copies are on disk before the first becomes visible, and
  * all are visible before 250.  Each recipient goes through the same steps -
  * begin, add, write..., prepare, (wait for the others,) commit - a few of them
- * at a time.
+ * at a time.  A copy that fails when others may be visible is tried again.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "mta/mta.h"
@@ -13,11 +12,15 @@
 #define BUSY_MAX ((size_t)16)
 /* Bytes of the body given to the store at a time. */
 #define PIECE    ((size_t)64 << 10)
+/* How often a copy is tried again once others are visible. */
+#define RETRIES  3
 
 enum { IDLE, BEGIN, ADD, TRACE, BODY, PREPARE, PREPARED, COMMIT, DONE };
 
 static void next(struct mta_transaction *t);
 static void write_body(struct mta_recipient *r);
+static void begin(struct mta_recipient *r);
+static void commit(struct mta_recipient *r);
 
 /* -- One recipient --------------------------------------------------------------- */
 
@@ -32,10 +35,25 @@ static void drop(struct mta_recipient *r)
 	r->append = NULL;
 }
 
+/* To be told that one copy failed, the sender would send all of them again. */
+static bool worth_retrying(const struct mta_recipient *r)
+{
+	const struct mta_transaction *t = r->transaction;
+
+	return t->committing && r->retries < RETRIES && t->nrecipients > 1 &&
+	       t->origin.role != MSV_SMTP_LMTP;
+}
+
 /* The recipient has failed: nothing of its copy stays. */
 static void fail(struct mta_recipient *r, int error)
 {
 	drop(r);
+	if (worth_retrying(r)) {
+		r->retries++;
+		r->offset = 0;
+		begin(r);
+		return;
+	}
 	r->error = error;
 	r->state = DONE;
 	r->transaction->busy--;
@@ -44,11 +62,13 @@ static void fail(struct mta_recipient *r, int error)
 
 static struct msv_op *ask(struct mta_recipient *r, uint8_t state, msv_op_fn done)
 {
+	struct msv_op *op = msv_op_new(r->transaction->mta->env, done, r);
+
 	r->state = state;
-	r->op = msv_op_new(r->transaction->mta->env, done, r);
-	if (!r->op)
-		fail(r, MSV_ERR_NOMEM);
-	return r->op;
+	r->op = op;
+	if (!op)
+		fail(r, MSV_ERR_NOMEM); /* may ask again: r->op is another then */
+	return op;
 }
 
 static void on_commit(void *user, int error, const void *result)
@@ -83,6 +103,10 @@ static void on_prepared(void *user, int error, const void *result)
 	r->op = NULL;
 	if (error) {
 		fail(r, error);
+		return;
+	}
+	if (r->transaction->committing) {
+		commit(r); /* a retry: the others do not wait for it */
 		return;
 	}
 	r->state = PREPARED;
@@ -196,16 +220,22 @@ struct words {
 };
 
 /* What a sender is told of a failure. */
-static const struct words *words_for(int error)
+static const struct words *words_for(const struct mta_transaction *t, int error)
 {
+	static const struct words full = { MSV_ERR_QUOTA, 552, "5.2.2", "The mailbox is full" };
 	static const struct words table[] = {
-		{ MSV_ERR_QUOTA, 452, "4.2.2", "The mailbox is full, try again later" },
+		{ MSV_ERR_QUOTA, 452, "4.2.2", "A mailbox is full, try again later" },
+		{ MSV_ERR_EXISTS, 554, "5.4.6",
+		    "Mail loop: this message was delivered to its recipient before" },
 		{ MSV_ERR_NOSPACE, 452, "4.3.1", "Out of disk space, try again later" },
 		{ MSV_ERR_NOMEM, 451, "4.3.0", "Out of memory, try again later" },
 		{ MSV_ERR_FORMAT, 550, "5.6.0", "The message holds bytes that cannot be kept" },
 		{ 0, 451, "4.3.0", "The message cannot be stored now, try again later" },
 	};
 	const struct words *w = table;
+	/* One full mailbox among several must not turn away the others' mail. */
+	if (error == MSV_ERR_QUOTA && t->nrecipients == 1 && t->origin.role != MSV_SMTP_LMTP)
+		return &full;
 	while (w->error && w->error != error)
 		w++;
 	return w;
@@ -213,25 +243,33 @@ static const struct words *words_for(int error)
 
 static void log_recipient(const struct mta_transaction *t, const struct mta_recipient *r)
 {
+	struct msv_logline l;
+	const struct words *w = words_for(t, r->error);
+
+	msv_logline_begin(&l, t->mta->env, r->error ? MSV_LOG_ERROR : MSV_LOG_INFO, "mta",
+	    r->error ? "failed" : "delivered");
+	msv_logline_text(&l, "session", t->origin.session_id);
+	msv_logline_text(&l, "peer", *t->origin.peer_address ? t->origin.peer_address : "local");
+	msv_logline_text(&l, "user", *t->origin.account ? t->origin.account : NULL);
+	msv_logline_text(&l, "id", t->id);
+	msv_logline_text(&l, "from", t->from);
+	msv_logline_text(&l, "to", r->address);
+	msv_logline_text(&l, "account", r->account);
+	msv_logline_text(&l, "mailbox", r->mailbox);
+	if (r->uid)
+		msv_logline_number(&l, "uid", r->uid);
+	msv_logline_number(&l, "size", t->spool.size);
+	msv_logline_number(&l, "result", r->error ? (uint64_t)w->code : 250);
 	if (r->error)
-		msv_env_log(t->mta->env, MSV_LOG_ERROR,
-		    "mta failed session=%s id=%s from=<%s> to=<%s> account=%s mailbox=\"%s\" "
-		    "result=%d "
-		    "reason=\"%s\"",
-		    t->origin.session_id, t->id, t->from, r->address, r->account, r->mailbox,
-		    words_for(r->error)->code, msv_strerror(r->error));
-	else
-		msv_env_log(t->mta->env, MSV_LOG_INFO,
-		    "mta delivered session=%s id=%s peer=%s user=%s from=<%s> to=<%s> account=%s "
-		    "mailbox=\"%s\" uid=%" PRIu32 " size=%" PRIu64 " result=250",
-		    t->origin.session_id, t->id, t->origin.peer_address, t->origin.account, t->from,
-		    r->address, r->account, r->mailbox, r->uid, t->spool.size);
+		msv_logline_text(&l, "reason",
+		    r->error == MSV_ERR_CANCELED ? "another copy failed" : msv_strerror(r->error));
+	msv_logline_end(&l);
 }
 
 /* LMTP: a recipient's own answer (RFC 2033 4.2). */
 static void answer_recipient(struct mta_transaction *t, size_t i, int error)
 {
-	const struct words *w = words_for(error);
+	const struct words *w = words_for(t, error);
 	if (error)
 		msv_reply_recipient(t->reply, i, w->code, w->enhanced, w->text);
 	else
@@ -256,7 +294,7 @@ static void answer(struct mta_transaction *t)
 	char text[64] = "Delivered, id ";
 	t->reply.op = NULL;
 	strncat(text, t->id, sizeof text - strlen(text) - 1);
-	const struct words *w = words_for(first_error);
+	const struct words *w = words_for(t, first_error);
 	msv_mta_transaction_free(t);
 	if (first_error)
 		msv_reply(reply, w->code, w->enhanced, w->text);
@@ -354,8 +392,14 @@ void msv_mta_deliver(struct mta_transaction *t, struct msv_reply_op reply)
 {
 	t->reply = reply;
 	t->task.fn = step;
-	for (size_t i = 0; i < t->nrecipients; i++)
-		t->recipients[i].transaction = t;
+	for (size_t i = 0; i < t->nrecipients; i++) {
+		struct mta_recipient *r = &t->recipients[i];
+		r->transaction = t;
+		if (r->loops) {
+			r->error = MSV_ERR_EXISTS;
+			r->state = DONE;
+		}
+	}
 	msv_op_on_cancel(reply.op, on_cancel, t);
 	next(t);
 }

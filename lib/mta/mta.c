@@ -1,8 +1,9 @@
 /* The mta: its options, and its life. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/casefold.h"
+#include "codec/idna.h"
 #include "mta/mta.h"
 
 #define BODY_MEMORY   ((size_t)256 << 10)
@@ -10,7 +11,23 @@
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(((const struct mta_domain *)a)->ascii, ((const struct mta_domain *)b)->ascii);
+}
+
+static int add_domain(struct msv_mta *mta, const char *given)
+{
+	char ascii[MSV_DOMAIN_SIZE];
+	struct mta_domain *domain = &mta->domains[mta->ndomains++];
+	int error = msv_domain_to_ascii(given, ascii);
+	if (error)
+		return error;
+	domain->ascii = msv_strdup(mta->env, ascii);
+	domain->name = msv_strdup(mta->env, given);
+	if (!domain->ascii || !domain->name)
+		return MSV_ERR_NOMEM;
+	for (char *p = domain->name; *p; p++)
+		*p = msv_ascii_lower(*p);
+	return 0;
 }
 
 static int copy_domains(struct msv_mta *mta, const struct msv_mta_options *options)
@@ -19,12 +36,9 @@ static int copy_domains(struct msv_mta *mta, const struct msv_mta_options *optio
 	if (!mta->domains)
 		return MSV_ERR_NOMEM;
 	for (size_t i = 0; i < options->ndomains; i++) {
-		char *domain = msv_strdup(mta->env, options->domains[i]);
-		if (!domain)
-			return MSV_ERR_NOMEM;
-		for (char *p = domain; *p; p++)
-			*p = (char)tolower((unsigned char)*p);
-		mta->domains[mta->ndomains++] = domain;
+		int error = add_domain(mta, options->domains[i]);
+		if (error)
+			return error;
 	}
 	qsort(mta->domains, mta->ndomains, sizeof *mta->domains, by_name);
 	return 0;
@@ -77,8 +91,10 @@ void msv_mta_free(struct msv_mta *mta)
 	struct msv_env *env = mta->env;
 	while (mta->transactions)
 		msv_mta_transaction_free(mta->transactions);
-	for (size_t i = 0; i < mta->ndomains; i++)
-		msv_free(env, mta->domains[i]);
+	for (size_t i = 0; i < mta->ndomains; i++) {
+		msv_free(env, mta->domains[i].ascii);
+		msv_free(env, mta->domains[i].name);
+	}
 	msv_free(env, mta->domains);
 	msv_free(env, mta->hostname);
 	msv_free(env, mta->spool);

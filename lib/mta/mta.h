@@ -7,15 +7,22 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/env.h"
+#include "base/logline.h"
 #include "message/header.h"
 
 struct mta_transaction;
+
+/* A domain whose mail is delivered here. */
+struct mta_domain {
+	char *ascii; /* what it is compared by (codec/idna.h) */
+	char *name;  /* as the options spell it, in lower case: accounts are named so */
+};
 
 struct msv_mta {
 	struct msv_env *env;
 	struct msv_smtp_handler handler;
 	char *hostname;
-	char **domains; /* lower case, sorted */
+	struct mta_domain *domains; /* sorted by their ASCII form */
 	size_t ndomains;
 	char *postmaster;
 	char tag_separator;
@@ -61,7 +68,8 @@ struct mta_recipient {
 	struct msv_op *op;
 	uint64_t offset; /* of the body, written so far */
 	uint32_t uid;
-	uint8_t state;
+	uint8_t state, retries;
+	bool loops; /* its address is in a Delivered-To of the message */
 	int error;
 };
 
@@ -73,7 +81,8 @@ struct mta_question {
 	char *local;       /* without tag once `tag` is set */
 	char *domain;
 	char *tag;
-	bool without_tag; /* the lookup under way is for the name without its tag */
+	bool tried_postmaster; /* the account of that option */
+	size_t tried_domains;  /* whose postmaster was looked up */
 	struct mta_recipient found;
 };
 
@@ -104,7 +113,6 @@ struct mta_transaction {
 	struct mta_spool spool;
 	struct msv_header_reader header;
 	bool header_over, has_date, has_message_id;
-	size_t loop; /* index + 1 of a recipient whose Delivered-To is in the header */
 
 	/* delivery.c: */
 	struct msv_reply_op reply;

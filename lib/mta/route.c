@@ -1,19 +1,30 @@
 /* RCPT decides where mail goes: a mailbox of ours, or nowhere. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "codec/casefold.h"
+#include "codec/idna.h"
 #include "mta/mta.h"
 
 static int by_name(const void *key, const void *item)
 {
-	return strcmp(key, *(char *const *)item);
+	return strcmp(key, ((const struct mta_domain *)item)->ascii);
 }
 
-static bool is_local(const struct msv_mta *mta, const char *domain)
+/* The name of one of our domains, however it was spelled; NULL: not ours. */
+static const char *local_domain(const struct msv_mta *mta, const char *domain)
 {
-	return mta->ndomains > 0 &&
-	       bsearch(domain, mta->domains, mta->ndomains, sizeof *mta->domains, by_name) != NULL;
+	char ascii[MSV_DOMAIN_SIZE];
+	if (!mta->ndomains || msv_domain_to_ascii(domain, ascii))
+		return NULL;
+	const struct mta_domain *found =
+	    bsearch(ascii, mta->domains, mta->ndomains, sizeof *mta->domains, by_name);
+	return found ? found->name : NULL;
+}
+
+static bool is_word(const char *s, const char *word)
+{
+	return msv_ascii_equals(s, strlen(s), word);
 }
 
 void msv_mta_recipient_fini(struct msv_env *env, struct mta_recipient *recipient)
@@ -115,7 +126,7 @@ static void look_for_folder(struct mta_question *q)
 		.user = q->found.account,
 		.home = q->found.home,
 		.session_id = q->transaction->origin.session_id };
-	if (!q->tag || strchr(q->tag, store->separator) || strcasecmp(q->tag, "INBOX") == 0) {
+	if (!q->tag || strchr(q->tag, store->separator) || is_word(q->tag, "INBOX")) {
 		accept_in(q, "INBOX");
 		return;
 	}
@@ -139,28 +150,51 @@ static void look_for_folder(struct mta_question *q)
 
 static void look_up(struct mta_question *q, const char *name);
 
+/* Looks up a name made for the purpose, or NULL when there was no memory. */
+static void look_up_made(struct mta_question *q, char *name)
+{
+	struct msv_env *env = q->transaction->mta->env;
+	if (name)
+		look_up(q, name);
+	else
+		finish(q, 451, "4.3.0", "Out of memory, try again later");
+	msv_free(env, name);
+}
+
+static void try_without_tag(struct mta_question *q, char *mark)
+{
+	struct msv_env *env = q->transaction->mta->env;
+	*mark = '\0';
+	q->tag = msv_strdup(env, mark + 1);
+	look_up_made(q, q->tag ? msv_asprintf(env, "%s@%s", q->local, q->domain) : NULL);
+}
+
+/* Somebody must read the postmaster's mail (RFC 5321 4.5.1): who the options
+ * say, else any domain's postmaster. */
+static void try_postmaster(struct mta_question *q)
+{
+	struct msv_mta *mta = q->transaction->mta;
+	if (mta->postmaster && !q->tried_postmaster) {
+		q->tried_postmaster = true;
+		look_up(q, mta->postmaster);
+	} else if (q->tried_domains < mta->ndomains) {
+		const char *domain = mta->domains[q->tried_domains++].name;
+		look_up_made(q, msv_asprintf(mta->env, "postmaster@%s", domain));
+	} else {
+		finish(q, 550, "5.1.1", "No such mailbox here");
+	}
+}
+
 /* The name as it stands is nobody's: without its tag, or for the postmaster. */
 static void try_next(struct mta_question *q)
 {
-	struct msv_mta *mta = q->transaction->mta;
-	char *mark = q->tag ? NULL : strchr(q->local, mta->tag_separator);
-	if (mark && mark > q->local) {
-		*mark = '\0';
-		q->tag = msv_strdup(mta->env, mark + 1);
-		char *name = msv_asprintf(mta->env, "%s@%s", q->local, q->domain);
-		if (q->tag && name)
-			look_up(q, name);
-		else
-			finish(q, 451, "4.3.0", "Out of memory, try again later");
-		msv_free(mta->env, name);
-		return;
-	}
-	if (strcasecmp(q->local, "postmaster") == 0 && mta->postmaster && !q->without_tag) {
-		q->without_tag = true;
-		look_up(q, mta->postmaster);
-		return;
-	}
-	finish(q, 550, "5.1.1", "No such mailbox here");
+	char *mark = q->tag ? NULL : strchr(q->local, q->transaction->mta->tag_separator);
+	if (mark && mark > q->local)
+		try_without_tag(q, mark);
+	else if (is_word(q->local, "postmaster"))
+		try_postmaster(q);
+	else
+		finish(q, 550, "5.1.1", "No such mailbox here");
 }
 
 static void on_account(void *user, int error, const void *result)
@@ -219,20 +253,22 @@ void msv_mta_route(struct mta_transaction *t, const struct msv_smtp_rcpt *rcpt,
 {
 	struct mta_question *q = &t->question;
 	struct msv_env *env = t->mta->env;
-	/* "postmaster" alone is that of the first domain (RFC 5321 4.5.1). */
-	const char *domain = *rcpt->to.domain   ? rcpt->to.domain
-	                     : t->mta->ndomains ? t->mta->domains[0]
-	                                        : "";
+	/* "postmaster" alone is that of any domain (RFC 5321 4.5.1). */
+	const char *domain = *rcpt->to.domain   ? local_domain(t->mta, rcpt->to.domain)
+	                     : t->mta->ndomains ? t->mta->domains[0].name
+	                                        : NULL;
 	question_clear(q);
 	q->reply = reply;
+	if (!domain) {
+		refuse_remote(q, sender);
+		return;
+	}
 	q->local = msv_strdup(env, rcpt->to.local);
 	q->domain = msv_strdup(env, domain);
 	q->found.address = msv_strdup(env, rcpt->to.address);
 	char *name = msv_asprintf(env, "%s@%s", rcpt->to.local, domain);
 	if (!q->local || !q->domain || !q->found.address || !name)
 		finish(q, 451, "4.3.0", "Out of memory, try again later");
-	else if (!is_local(t->mta, domain))
-		refuse_remote(q, sender);
 	else
 		look_up(q, name);
 	msv_free(env, name);

@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "codec/casefold.h"
 #include "mta/mta.h"
 
 /* What is kept of a header field: enough for any address. */
@@ -54,15 +54,13 @@ void msv_mta_transaction_free(struct mta_transaction *t)
 	msv_free(env, t);
 }
 
-/* Does this Delivered-To name one of the recipients?  Then the message was here
- * before. */
+/* Does this Delivered-To name recipients?  Then the message was delivered to
+ * them before. */
 static void look_for_loop(struct mta_transaction *t, const struct msv_span *value)
 {
-	for (size_t i = 0; i < t->nrecipients && !t->loop; i++) {
-		const char *address = t->recipients[i].address;
-		if (strlen(address) == value->n && strncasecmp(address, value->p, value->n) == 0)
-			t->loop = i + 1;
-	}
+	for (size_t i = 0; i < t->nrecipients; i++)
+		if (msv_ascii_equals(value->p, value->n, t->recipients[i].address))
+			t->recipients[i].loops = true;
 }
 
 static int on_field(void *user, const struct msv_header_field *field)
@@ -154,17 +152,6 @@ static void on_done(void *user, struct msv_conn *conn, struct msv_reply_op op)
 	msv_smtp_set_transaction(conn, NULL);
 	if (!t->header_over && msv_header_reader_end(&t->header) < 0) {
 		msv_reply(op, 451, "4.3.0", "Out of memory, try again later");
-		msv_mta_transaction_free(t);
-		return;
-	}
-	if (t->loop) {
-		msv_env_log(t->mta->env, MSV_LOG_WARN,
-		    "mta refused session=%s id=%s from=<%s> to=<%s> result=554 reason=\"mail loop: "
-		    "it was "
-		    "delivered to this address before\"",
-		    t->origin.session_id, t->id, t->from, t->recipients[t->loop - 1].address);
-		msv_reply(op, 554, "5.4.6",
-		    "Mail loop: this message was delivered to its recipient before");
 		msv_mta_transaction_free(t);
 		return;
 	}

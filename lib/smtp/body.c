@@ -82,16 +82,16 @@ size_t msv_smtp_body_take(struct msv_smtp *s, size_t n)
 
 static void log_message(struct msv_smtp *s, const struct msv_smtp_say *say)
 {
-	struct msv_smtp_line_log l;
+	struct msv_logline l;
 
 	msv_smtp_log_begin(&l, s, MSV_LOG_INFO, "message");
-	msv_smtp_log_text(&l, "from", s->from);
-	msv_smtp_log_number(&l, "recipients", s->recipients);
-	msv_smtp_log_number(&l, "size", s->body.size);
-	msv_smtp_log_number(&l, "result", (uint64_t)say->code);
-	msv_smtp_log_text(&l, "status", say->enhanced);
-	msv_smtp_log_text(&l, "reason", say->text);
-	msv_smtp_log_end(&l);
+	msv_logline_text(&l, "from", s->from);
+	msv_logline_number(&l, "recipients", s->recipients);
+	msv_logline_number(&l, "size", s->body.size);
+	msv_logline_number(&l, "result", (uint64_t)say->code);
+	msv_logline_text(&l, "status", say->enhanced);
+	msv_logline_text(&l, "reason", say->text);
+	msv_logline_end(&l);
 }
 
 /* Says the same for each recipient on LMTP (RFC 2033 4.2), else once. */

@@ -100,17 +100,17 @@ void msv_smtp_write(struct msv_smtp *s, int code, const char *enhanced, const ch
 
 static void log_refusal(struct msv_smtp *s, int code, const char *enhanced, const char *text)
 {
-	struct msv_smtp_line_log l;
+	struct msv_logline l;
 	bool rcpt = s->command && s->command->run == msv_smtp_rcpt;
 
 	msv_smtp_log_begin(&l, s, MSV_LOG_INFO, "refused");
-	msv_smtp_log_text(&l, "command", s->command ? s->command->name : NULL);
-	msv_smtp_log_text(&l, "from", s->from);
-	msv_smtp_log_text(&l, "to", rcpt && s->path.address[0] ? s->path.address : NULL);
-	msv_smtp_log_number(&l, "result", (uint64_t)code);
-	msv_smtp_log_text(&l, "status", enhanced);
-	msv_smtp_log_text(&l, "reason", text);
-	msv_smtp_log_end(&l);
+	msv_logline_text(&l, "command", s->command ? s->command->name : NULL);
+	msv_logline_text(&l, "from", s->from);
+	msv_logline_text(&l, "to", rcpt && s->path.address[0] ? s->path.address : NULL);
+	msv_logline_number(&l, "result", (uint64_t)code);
+	msv_logline_text(&l, "status", enhanced);
+	msv_logline_text(&l, "reason", text);
+	msv_logline_end(&l);
 }
 
 /* A peer that makes many mistakes is answered slowly. */

@@ -141,12 +141,12 @@ void msv_smtp_start_again(struct msv_smtp *s)
 
 static void log_end(struct msv_smtp *s)
 {
-	struct msv_smtp_line_log l;
+	struct msv_logline l;
 
 	msv_smtp_log_begin(&l, s, MSV_LOG_INFO, "disconnect");
-	msv_smtp_log_number(&l, "messages", s->messages);
-	msv_smtp_log_number(&l, "errors", s->errors);
-	msv_smtp_log_end(&l);
+	msv_logline_number(&l, "messages", s->messages);
+	msv_logline_number(&l, "errors", s->errors);
+	msv_logline_end(&l);
 }
 
 static void destroy(struct msv_conn *conn)

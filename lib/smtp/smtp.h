@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/conn.h"
+#include "base/logline.h"
 #include "base/op.h"
 
 struct msv_smtp;
@@ -245,18 +246,9 @@ void msv_smtp_expire(struct msv_conn *conn);
 
 /* -- The log (log.c) --------------------------------------------------------------------------- */
 
-/* A line: "smtp event session=... peer=... key=value ...". */
-struct msv_smtp_line_log {
-	struct msv_smtp *s;
-	enum msv_log_level level;
-	struct msv_buf buf;
-};
+/* Begins a line about the session: "smtp event session=... peer=...". */
 void msv_smtp_log_begin(
-    struct msv_smtp_line_log *l, struct msv_smtp *s, enum msv_log_level level, const char *event);
-/* Values are quoted where they must be; NULL is left out. */
-void msv_smtp_log_text(struct msv_smtp_line_log *l, const char *key, const char *value);
-void msv_smtp_log_number(struct msv_smtp_line_log *l, const char *key, uint64_t value);
-void msv_smtp_log_end(struct msv_smtp_line_log *l);
+    struct msv_logline *l, struct msv_smtp *s, enum msv_log_level level, const char *event);
 /* A line with a reason. */
 void msv_smtp_log(
     struct msv_smtp *s, enum msv_log_level level, const char *event, const char *reason);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check_main.h"
+#include "config.h"
 
 struct rig {
 	struct msv_test_env *test;
@@ -22,8 +23,18 @@ struct rig {
 static inline int rig_try(struct rig *rig, bool late, const char *spool, size_t body_memory)
 {
 	static const char *const users[] = { "anna@example.org", "a", "bert@example.org", "b",
-		"plus+sign@example.org", "p", "scanner", "s", NULL };
-	static const char *const domains[] = { "Example.org", "example.com" };
+		"plus+sign@example.org", "p", "scanner", "s",
+		"carl@b\xc3\xbc"
+		"cher.example",
+		"c", NULL };
+	static const char *const domains[] = {
+		"Example.org",
+		"example.com",
+#ifdef HAVE_IDN2
+		"b\xc3\xbc"
+		"cher.example",
+#endif
+	};
 	struct msv_memory_options memory = { .size = sizeof memory, .late = late };
 	int error = msv_memory_store_new(rig->env, &memory, &rig->memory);
 	const struct msv_auth *auth = error ? NULL : msv_test_auth(rig->test, users);
@@ -33,7 +44,7 @@ static inline int rig_try(struct rig *rig, bool late, const char *spool, size_t 
 	struct msv_mta_options options = { .size = sizeof options,
 		.hostname = "mx.example.org",
 		.domains = domains,
-		.ndomains = 2,
+		.ndomains = sizeof domains / sizeof *domains,
 		.postmaster = "bert@example.org",
 		.auth = auth,
 		.store = &rig->store,

@@ -38,7 +38,12 @@ START_TEST(mx_delivers)
 	ck_assert_ptr_nonnull(strstr(text, " for <anna@"));
 	ck_assert_ptr_nonnull(strstr(text, ">;\r\n\t"));
 	ck_assert_ptr_nonnull(strstr(text, " +0000\r\nSubject: x\r\n\r\n.dot\r\n"));
-	ck_assert_ptr_nonnull(strstr(msv_test_log(rig.test), "mta delivered session=s1 id="));
+	const char *log =
+	    strstr(msv_test_log(rig.test), "mta delivered session=s1 peer=192.0.2.7 id=");
+	ck_assert_ptr_nonnull(log);
+	ck_assert_ptr_nonnull(strstr(log,
+	    " from=carl@example.net to=anna@example.org account=anna@example.org mailbox=INBOX "
+	    "uid=1 size=20 result=250\n"));
 	rig_close(&rig);
 }
 END_TEST
@@ -71,6 +76,65 @@ START_TEST(recipients)
 	ck_assert_int_eq(rig_count(&rig, "plus+sign@example.org", "INBOX", 0, NULL), 1);
 	ck_assert_int_eq(rig_count(&rig, "bert@example.org", "INBOX", 0, NULL), 1);
 	rig_close(&rig);
+}
+END_TEST
+
+#ifdef HAVE_IDN2
+/* A domain beyond ASCII is the same in every spelling. */
+START_TEST(other_spellings)
+{
+	struct rig rig;
+	rig_open(&rig, _i);
+	rig_play(&rig, MSV_SMTP_MX,
+	    "S* 220 *\nC: EHLO client.example\nS~\nS* 250 *\n"
+	    "C: MAIL FROM:<> SMTPUTF8\nS* 250 *\n"
+	    "C: RCPT TO:<carl@XN--BCHER-KVA.example>\nS* 250 2.1.5 *\n"
+	    "C= RCPT TO:<carl@B\\xc3\\x9cCHER.example>\\r\\n\nS* 250 2.1.5 *\n"
+	    "C= RCPT TO:<carl@b\\xc3\\xa4cher.example>\\r\\n\nS* 550 5.7.1 *\n"
+	    "C: DATA\nS* 354 *\nC: Subject: x\nC:\nC: .\nS* 250 *\n"
+	    "C: QUIT\nS* 221 *\nX:\n");
+	ck_assert_int_eq(rig_count(&rig,
+	                     "carl@b\xc3\xbc"
+	                     "cher.example",
+	                     "INBOX", 1, text),
+	    1);
+	ck_assert_ptr_nonnull(strstr(text, "with UTF8SMTP\r\n"));
+	rig_close(&rig);
+}
+END_TEST
+#endif
+
+/* RFC 5321 4.5.1: mail for the postmaster is taken when there is any. */
+START_TEST(postmasters)
+{
+	static const char *const with[] = { "postmaster@example.org", "p", NULL };
+	static const char *const without[] = { "anna@example.org", "a", NULL };
+	static const char *const domains[] = { "example.org", "a.example", "b.example" };
+	for (int i = 0; i < 2; i++) {
+		struct rig rig;
+		rig_open(&rig, _i);
+		msv_mta_free(rig.mta);
+		struct msv_mta_options options = { .size = sizeof options,
+			.domains = domains,
+			.ndomains = 3,
+			.auth = msv_test_auth(rig.test, i ? without : with),
+			.store = &rig.store };
+		ck_assert_int_eq(msv_mta_new(rig.env, &options, &rig.mta), 0);
+		rig.config.handler = msv_mta_handler(rig.mta);
+		rig.config.user = rig.mta;
+		char script[1024];
+		snprintf(script, sizeof script,
+		    "S* 220 *\nC: EHLO client.example\nS~\nS* 250 *\n"
+		    "C: MAIL FROM:<>\nS* 250 *\n"
+		    "C: RCPT TO:<Postmaster>\nS* %s *\n"
+		    "C: RCPT TO:<postmaster@b.example>\nS* %s *\n"
+		    "C: RCPT TO:<POSTMASTER@example.org>\nS* %s *\n"
+		    "C: RCPT TO:<postmaster@elsewhere.example>\nS* 550 5.7.1 *\n",
+		    i ? "550 5.1.1" : "250 2.1.5", i ? "550 5.1.1" : "250 2.1.5",
+		    i ? "550 5.1.1" : "250 2.1.5");
+		rig_play(&rig, MSV_SMTP_MX, script);
+		rig_close(&rig);
+	}
 }
 END_TEST
 
@@ -189,22 +253,104 @@ START_TEST(lmtp_answers_each)
 }
 END_TEST
 
-START_TEST(failure_of_a_commit_is_never_250)
+/* A copy that fails when others are visible is tried again, a few times. */
+START_TEST(a_commit_that_fails_is_tried_again)
 {
 	struct rig rig;
 	char script[1024];
 	for (fail_at = 0; fail_at < 3; fail_at++) {
-		rig_open(&rig, false);
+		rig_open(&rig, _i);
 		real_abort = rig.store.append_abort;
 		real_commit = rig.store.append_commit;
 		rig.store.append_commit = failing_commit;
 		calls = 0;
-		snprintf(
-		    script, sizeof script, two_recipients, fail_at < 2 ? "451 4.3.0" : "250 2.0.0");
+		snprintf(script, sizeof script, two_recipients, "250 2.0.0");
 		rig_play(&rig, MSV_SMTP_MX, script);
-		ck_assert_uint_eq(calls, 2);
+		ck_assert_uint_eq(calls, fail_at < 2 ? 3 : 2);
+		ck_assert_int_eq(rig_count(&rig, "anna@example.org", "INBOX", 0, NULL), 1);
+		ck_assert_int_eq(rig_count(&rig, "bert@example.org", "INBOX", 0, NULL), 1);
 		rig_close(&rig);
 	}
+}
+END_TEST
+
+static void broken_commit(void *self, struct msv_append *append, struct msv_copy_op op)
+{
+	if (calls++ > 0) {
+		real_abort(self, append);
+		msv_op_answer(op.op, MSV_ERR_IO);
+	} else {
+		real_commit(self, append, op);
+	}
+}
+
+/* But when it stays so the sender is not told that all is well. */
+START_TEST(a_commit_that_stays_broken_is_never_250)
+{
+	struct rig rig;
+	char script[1024];
+	rig_open(&rig, _i);
+	real_abort = rig.store.append_abort;
+	real_commit = rig.store.append_commit;
+	rig.store.append_commit = broken_commit;
+	calls = 0;
+	snprintf(script, sizeof script, two_recipients, "451 4.3.0");
+	rig_play(&rig, MSV_SMTP_MX, script);
+	ck_assert_uint_eq(calls, 5);
+	const char *log = msv_test_log(rig.test);
+	ck_assert_ptr_nonnull(strstr(log, "mta delivered "));
+	ck_assert_ptr_nonnull(strstr(log, "mta failed "));
+	rig_close(&rig);
+}
+END_TEST
+
+/* A full mailbox: refused for good when it is the only one. */
+static void full_begin(
+    void *self, const struct msv_actor *actor, const char *mailbox, struct msv_append_op op)
+{
+	(void)self;
+	(void)actor;
+	(void)mailbox;
+	msv_op_answer(op.op, MSV_ERR_QUOTA);
+}
+
+START_TEST(full_mailboxes)
+{
+	struct rig rig;
+	char script[1024];
+	rig_open(&rig, _i);
+	rig.store.append_begin = full_begin;
+	snprintf(script, sizeof script, two_recipients, "452 4.2.2");
+	rig_play(&rig, MSV_SMTP_MX, script);
+	rig_play(&rig, MSV_SMTP_MX,
+	    "S* 220 *\nC: EHLO client.example\nS~\nS* 250 *\n"
+	    "C: MAIL FROM:<>\nS* 250 *\nC: RCPT TO:<anna@example.org>\nS* 250 *\n"
+	    "C: DATA\nS* 354 *\nC: Subject: x\nC:\nC: .\nS* 552 5.2.2 *\n"
+	    "C: QUIT\nS* 221 *\nX:\n");
+	rig_play(&rig, MSV_SMTP_LMTP,
+	    "S* 220 *\nC: LHLO client.example\nS~\nS* 250 *\n"
+	    "C: MAIL FROM:<>\nS* 250 *\nC: RCPT TO:<anna@example.org>\nS* 250 *\n"
+	    "C: DATA\nS* 354 *\nC: Subject: x\nC:\nC: .\nS* 452 4.2.2 *\n"
+	    "C: QUIT\nS* 221 *\nX:\n");
+	rig_close(&rig);
+}
+END_TEST
+
+/* On LMTP only the recipient that had it before refuses it. */
+START_TEST(loop_of_one)
+{
+	struct rig rig;
+	rig_open(&rig, _i);
+	rig_play(&rig, MSV_SMTP_LMTP,
+	    "S* 220 *\nC: LHLO client.example\nS~\nS* 250 *\n"
+	    "C: MAIL FROM:<>\nS* 250 *\nC: RCPT TO:<anna@example.org>\nS* 250 *\n"
+	    "C: RCPT TO:<bert@example.org>\nS* 250 *\n"
+	    "C: DATA\nS* 354 *\nC: Delivered-To: anna@example.org\nC:\nC: .\n"
+	    "S* 554 5.4.6 *\nS* 250 2.1.5 *\n"
+	    "C: QUIT\nS* 221 *\nX:\n");
+	ck_assert_int_le(rig_count(&rig, "anna@example.org", "INBOX", 0, NULL), 0);
+	ck_assert_int_eq(rig_count(&rig, "bert@example.org", "INBOX", 0, NULL), 1);
+	rig_close(&rig);
 }
 END_TEST
 
@@ -329,11 +475,18 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, mx_delivers, 0, 2);
 	tcase_add_loop_test(tc, recipients, 0, 2);
+	tcase_add_loop_test(tc, postmasters, 0, 2);
 	tcase_add_loop_test(tc, submission, 0, 2);
+#ifdef HAVE_IDN2
+	tcase_add_loop_test(tc, other_spellings, 0, 2);
+#endif
 	tcase_add_test(tc, loop_is_refused);
 	tcase_add_loop_test(tc, failure_before_the_first_is_visible, 0, 2);
 	tcase_add_test(tc, lmtp_answers_each);
-	tcase_add_test(tc, failure_of_a_commit_is_never_250);
+	tcase_add_loop_test(tc, a_commit_that_fails_is_tried_again, 0, 2);
+	tcase_add_loop_test(tc, a_commit_that_stays_broken_is_never_250, 0, 2);
+	tcase_add_loop_test(tc, full_mailboxes, 0, 2);
+	tcase_add_loop_test(tc, loop_of_one, 0, 2);
 	tcase_add_test(tc, a_peer_that_leaves);
 	tcase_add_loop_test(tc, large_body, 0, 2);
 	tcase_add_test(tc, spool_that_cannot_be_written);
