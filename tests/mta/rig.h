@@ -9,6 +9,9 @@
 #include "check_main.h"
 #include "config.h"
 
+/* A domain beyond ASCII. */
+#define IDN_DOMAIN "b\xc3\xbc\x63her.example"
+
 struct rig {
 	struct msv_test_env *test;
 	struct msv_env *env;
@@ -23,16 +26,12 @@ struct rig {
 static inline int rig_try(struct rig *rig, bool late, const char *spool, size_t body_memory)
 {
 	static const char *const users[] = { "anna@example.org", "a", "bert@example.org", "b",
-		"plus+sign@example.org", "p", "scanner", "s",
-		"carl@b\xc3\xbc"
-		"cher.example",
-		"c", NULL };
+		"plus+sign@example.org", "p", "scanner", "s", "carl@" IDN_DOMAIN, "c", NULL };
 	static const char *const domains[] = {
 		"Example.org",
 		"example.com",
 #ifdef HAVE_IDN2
-		"b\xc3\xbc"
-		"cher.example",
+		IDN_DOMAIN,
 #endif
 	};
 	struct msv_memory_options memory = { .size = sizeof memory, .late = late };

@@ -8,14 +8,14 @@
 
 static struct msv_test_env *test;
 static struct msv_mta mta;
+static char tmp[] = "/tmp", nowhere[] = "/nonexistent";
 
 static void setup(void)
 {
 	ck_assert_int_eq(msv_test_env_new(0, &test), 0);
-	mta = (struct msv_mta){ .env = msv_test_env(test),
-		.spool = (char[]){ "/tmp" },
-		.body_memory = 1000,
-		.memory_budget = 2500 };
+	mta = (struct msv_mta){
+		.env = msv_test_env(test), .spool = tmp, .body_memory = 1000, .memory_budget = 2500
+	};
 }
 
 static void teardown(void)
@@ -113,7 +113,7 @@ START_TEST(failures)
 	struct mta_spool spool;
 	char piece[600] = { 0 };
 
-	mta.spool = (char[]){ "/nonexistent" };
+	mta.spool = nowhere;
 	msv_mta_spool_init(&spool, &mta);
 	ck_assert_int_eq(msv_mta_spool_write(&spool, piece, sizeof(piece)), 0);
 	ck_assert_int_eq(msv_mta_spool_write(&spool, piece, sizeof(piece)), MSV_ERR_IO);
