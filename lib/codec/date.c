@@ -369,11 +369,3 @@ size_t msv_imap_datetime_write(const struct msv_date *date, char out[MSV_DATE_SI
 	    c.civil.day, months[c.civil.month - 1], c.civil.year, c.hour, c.minute, c.second,
 	    zone_sign(date), c.zone));
 }
-
-size_t msv_imap_date_write(int64_t day, char out[MSV_DATE_SIZE])
-{
-	struct civil c = civil_of(clamp(day, FIRST_DAY, LAST_DAY));
-
-	return written(
-	    snprintf(out, MSV_DATE_SIZE, "%d-%s-%04d", c.day, months[c.month - 1], c.year));
-}

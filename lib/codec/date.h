@@ -37,7 +37,5 @@ size_t msv_imap_datetime_write(const struct msv_date *date, char out[MSV_DATE_SI
 /* IMAP date, without the quotes: "1-Feb-1994"; *day gets days since the epoch.
  * 0 or MSV_ERR_FORMAT. */
 int msv_imap_date_parse(const char *p, size_t n, int64_t *day);
-/* "1-Feb-1994"; the length. */
-size_t msv_imap_date_write(int64_t day, char out[MSV_DATE_SIZE]);
 
 #endif

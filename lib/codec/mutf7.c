@@ -166,14 +166,3 @@ int msv_mutf7_decode(const char *p, size_t n, struct msv_buf *out)
 	}
 	return settle(out, before, 0);
 }
-
-bool msv_mutf7_valid(struct msv_env *env, const char *p, size_t n)
-{
-	struct msv_buf out;
-	bool ok;
-
-	msv_buf_init(&out, env);
-	ok = msv_mutf7_decode(p, n, &out) == 0;
-	msv_buf_fini(&out);
-	return ok;
-}

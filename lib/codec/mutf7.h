@@ -12,7 +12,5 @@ int msv_mutf7_encode(const char *p, size_t n, struct msv_buf *out);
  * base64 of printable ASCII, shifts that could be one, bits left over, half
  * surrogates.  MSV_ERR_NOMEM.  On error out is as before. */
 int msv_mutf7_decode(const char *p, size_t n, struct msv_buf *out);
-/* True when msv_mutf7_decode() would take it. */
-bool msv_mutf7_valid(struct msv_env *env, const char *p, size_t n);
 
 #endif

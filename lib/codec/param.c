@@ -132,10 +132,11 @@ static bool is_digit(char c)
 /* False when the name is not of that form. */
 static bool piece_of(const struct msv_param *param, struct piece *piece)
 {
-	const char *star = strchr(param->name, '*'), *p = star + 1;
+	const char *star = strchr(param->name, '*'), *p;
 
-	if (!star || !is_digit(*p))
+	if (!star || !is_digit(star[1]))
 		return false;
+	p = star + 1;
 	piece->name = (struct msv_span){ param->name, (size_t)(star - param->name) };
 	piece->number = 0;
 	for (; is_digit(*p) && piece->number < MSV_PARAMS_MAX; p++)

@@ -18,12 +18,12 @@ bool msv_is_token(char c)
 	return is_graphic(c) && !strchr("()<>@,;:\\\"/[]?=", c);
 }
 
-bool msv_is_atext(char c)
+static bool is_atext(char c)
 {
 	return is_graphic(c) && !strchr("()<>[]:;@\\,.\"", c);
 }
 
-void msv_scan_blanks(struct msv_scan *s)
+static void skip_blanks(struct msv_scan *s)
 {
 	while (s->p < s->end && msv_is_blank(*s->p))
 		s->p++;
@@ -53,7 +53,7 @@ static void scan_comment(struct msv_scan *s, struct msv_buf *out)
 int msv_scan_cfws_comment(struct msv_scan *s, struct msv_buf *comment)
 {
 	for (;;) {
-		msv_scan_blanks(s);
+		skip_blanks(s);
 		if (s->p == s->end || *s->p != '(')
 			break;
 		if (comment)
@@ -93,7 +93,7 @@ static struct msv_span scan_run(struct msv_scan *s, bool (*is)(char c))
 
 static bool is_dot_atext(char c)
 {
-	return c == '.' || msv_is_atext(c);
+	return c == '.' || is_atext(c);
 }
 
 struct msv_span msv_scan_token(struct msv_scan *s)

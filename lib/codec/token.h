@@ -15,8 +15,6 @@ void msv_scan_cfws(struct msv_scan *s);
 /* The same; the text inside the last comment, quotes undone, is put in comment
  * (which is emptied first when there is one).  0 or MSV_ERR_NOMEM. */
 int msv_scan_cfws_comment(struct msv_scan *s, struct msv_buf *comment);
-/* Skips blanks and line ends only. */
-void msv_scan_blanks(struct msv_scan *s);
 /* A quoted-string at the place (which must show a `"`): its text, quotes and
  * backslashes undone, is appended.  An unended one goes to the end. */
 int msv_scan_quoted(struct msv_scan *s, struct msv_buf *out);
@@ -26,7 +24,6 @@ struct msv_span msv_scan_token(struct msv_scan *s);
 struct msv_span msv_scan_dot_atom(struct msv_scan *s);
 
 bool msv_is_token(char c);
-bool msv_is_atext(char c);
 bool msv_is_blank(char c); /* space, tab, CR, LF */
 
 #endif

@@ -5,7 +5,7 @@
 void msv_address_reader_init(
     struct msv_address_reader *r, struct msv_env *env, const char *p, size_t n)
 {
-	r->scan = (struct msv_scan){ p, p + n };
+	r->scan = (struct msv_scan){ p, p ? p + n : p };
 	r->in_group = false;
 	msv_buf_init(&r->name, env);
 	msv_buf_init(&r->route, env);

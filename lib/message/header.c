@@ -49,10 +49,11 @@ static struct msv_span trim(const char *p, size_t n)
 /* What is left of CRs ended no line; nothing good comes of handing them on. */
 static void blank_crs(struct msv_buf *value)
 {
-	char *p = value->p + value->start, *end = value->p + value->end;
+	size_t n = msv_buf_len(value);
+	char *p = n > 0 ? value->p + value->start : NULL, *cr = p;
 
-	while (value->p && (p = memchr(p, '\r', (size_t)(end - p))))
-		*p = ' ';
+	while (p && (cr = memchr(cr, '\r', n - (size_t)(cr - p))))
+		*cr = ' ';
 }
 
 /* Gives the field that is complete now, if there is one. */

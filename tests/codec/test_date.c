@@ -98,15 +98,12 @@ END_TEST
 
 START_TEST(imap_dates)
 {
-	char text[MSV_DATE_SIZE];
 	int64_t day;
 
 	ck_assert_int_eq(msv_imap_date_parse("1-Feb-1994", 10, &day), 0);
 	ck_assert_int_eq(day, 8797);
 	ck_assert_int_eq(msv_imap_date_parse("01-feb-1994", 11, &day), 0);
 	ck_assert_int_eq(day, 8797);
-	ck_assert_uint_eq(msv_imap_date_write(day, text), 10);
-	ck_assert_str_eq(text, "1-Feb-1994");
 	ck_assert_int_eq(msv_imap_date_parse("1-Feb-94", 8, &day), MSV_ERR_FORMAT);
 	ck_assert_int_eq(msv_imap_date_parse(" 1-Feb-1994", 11, &day), MSV_ERR_FORMAT);
 	ck_assert_int_eq(msv_imap_date_parse("1-Feb-1994 ", 11, &day), MSV_ERR_FORMAT);
@@ -138,7 +135,6 @@ START_TEST(no_date_is_too_far)
 	ck_assert_uint_lt(msv_date_write(&date, text), MSV_DATE_SIZE);
 	date = (struct msv_date){ INT64_MIN, -1000000 };
 	ck_assert_uint_lt(msv_imap_datetime_write(&date, text), MSV_DATE_SIZE);
-	ck_assert_uint_lt(msv_imap_date_write(INT64_MIN, text), MSV_DATE_SIZE);
 }
 END_TEST
 
