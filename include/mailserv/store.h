@@ -513,7 +513,7 @@ struct msv_maildir_options {
 	char separator;       /* ['.' for Maildir++, '/' for fs] */
 	const char *prefix;   /* of the personal namespace [""] */
 	const char *hostname; /* in file names [localhost] */
-	uint32_t poll_ms;     /* how often a watched directory is looked at [1000] */
+	uint32_t poll_ms;     /* how often a watched mailbox is looked at [500] */
 };
 
 /* Makes a store over Maildirs.  Creates no directory before an account needs

@@ -115,13 +115,15 @@ int msv_filename_change_info(const char *old, uint32_t flags, uint32_t letters, 
 {
 	char plain[MSV_INFO_SIZE];
 	size_t len = msv_filename_info(flags, letters, plain);
-	const char *from = info_letters(old);
-	const char *tail = from ? from + strcspn(from, ",") : "";
+	const char *from = info_letters(old), *tail;
 
+	if (!from)
+		from = "";
+	tail = from + strcspn(from, ",");
 	if (len + strlen(old) >= n)
 		return MSV_ERR_LIMIT;
 	memcpy(out, plain, len);
-	for (; from && from < tail; from++) {
+	for (; from < tail; from++) {
 		if (!is_keyword(*from) && !flag_of(*from) && !memchr(out + 3, *from, len - 3))
 			out[len++] = *from;
 	}
