@@ -27,9 +27,13 @@ static const char *hint(const char *format)
 	return "";
 }
 
+static void on_error(cfg_t *cfg, const char *format, va_list args) MSV_PRINTF(2, 0);
+
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
 	mistakes = true;
+	if (!format)
+		return;
 	fprintf(stderr, "%s:%d: ", parsing, cfg ? cfg->line : 0);
 	vfprintf(stderr, format, args);
 	fprintf(stderr, "%s\n", hint(format));

@@ -18,8 +18,14 @@
 
 static int start_accounts(struct server *server)
 {
-	struct msv_passwd_options options = { .size = sizeof options };
-	int error = msv_passwd_new(server->env, &options, &server->passwd);
+	uint8_t secret[SECRET_SIZE];
+	struct msv_passwd_options options = {
+		.size = sizeof options, .secret = secret, .secret_len = sizeof secret
+	};
+	int error = server_secret(server->env, secret);
+	if (!error)
+		error = msv_passwd_new(server->env, &options, &server->passwd);
+	explicit_bzero(secret, sizeof secret);
 	if (!error)
 		error = msv_passwd_load(server->passwd, server->config->passwd,
 		    server->daemon->secrets.passwd.p, server->daemon->secrets.passwd.n);
@@ -129,7 +135,7 @@ static int start(struct server *server)
 	contents_wipe(&packed);
 	if (error)
 		return -1; /* the library's report has said why */
-	if (start_accounts(server) != 0 || privileges_drop(server->config, uid, gid) != 0)
+	if (privileges_drop(server->config, uid, gid) != 0 || start_accounts(server) != 0)
 		return -1;
 	secrets_wipe(server->config, &server->daemon->secrets);
 	if ((error = start_mail(server)) != 0) {

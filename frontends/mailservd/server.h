@@ -48,6 +48,11 @@ struct server {
 	uint64_t started; /* ms of the loop */
 };
 
+#define SECRET_SIZE 32
+/* secret.c: the secret of this installation, made when there is none; in the
+ * mail directory, which must be the working directory.  0 or MSV_ERR_IO. */
+int server_secret(struct msv_env *env, uint8_t secret[SECRET_SIZE]);
+
 /* services.c: sessions for listeners.  0 or an error that was told. */
 int services_start(struct server *server);
 

@@ -14,7 +14,7 @@ exported = {name for name in exported if not name.startswith(("__asan", "__ubsan
 declared = set()
 for header in headers:
     text = re.sub(r"/\*.*?\*/", "", pathlib.Path(header).read_text(encoding="utf-8"), flags=re.S)
-    for declaration in re.findall(r"MSV_API\b([^;{]*?)\(", text):
+    for declaration in re.findall(r"^MSV_API\b([^;{]*?)\(", text, re.M):
         declared.add(declaration.split()[-1].lstrip("*"))
 
 bad = [f"exported without the prefix {prefix}: {name}" for name in sorted(exported) if not name.startswith(prefix)]
