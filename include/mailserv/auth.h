@@ -151,6 +151,10 @@ struct msv_sasl_op {
 MSV_API void msv_sasl_step(
     struct msv_sasl *sasl, const char *text, size_t n, struct msv_sasl_op op);
 
+/* Who the client says it is, for the log: "" until it has said so.  Valid until
+ * the next step. */
+MSV_API const char *msv_sasl_user(const struct msv_sasl *sasl);
+
 /* Frees the exchange; wipes secrets.  An op under way is canceled as by
  * msv_op_cancel(): its completion never runs, do not touch it afterwards.
  * Allowed inside the completion of a step (the result stays readable). */

@@ -294,6 +294,11 @@ void msv_sasl_step(struct msv_sasl *sasl, const char *text, size_t n, struct msv
 		msv_sasl_fail(sasl, error);
 }
 
+const char *msv_sasl_user(const struct msv_sasl *sasl)
+{
+	return sasl->user ? sasl->user : "";
+}
+
 void msv_sasl_free(struct msv_sasl *sasl)
 {
 	if (!sasl)

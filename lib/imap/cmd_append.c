@@ -106,6 +106,7 @@ static enum imap_run answer(struct imap_session *s)
 		return msv_imap_no(s, "%s", append->refusal);
 	if (append->error)
 		return msv_imap_no_error(s, append->error, true);
+	msv_imap_log_append(s, append->mailbox, append->uid, append->octets);
 	if (o && o->appended)
 		o->appended(s->config.user, &s->conn, append->mailbox, append->uid, append->octets);
 	if (!append->uid)

@@ -37,7 +37,7 @@ enum imap_run msv_imap_run_starttls(struct imap_session *s)
 /* A LOGIN or AUTHENTICATE under way. */
 struct attempt {
 	int error;
-	char name[256]; /* for the observer; "" when a mechanism hides it */
+	char name[256]; /* whose, for log and observer */
 	const char *challenge;
 };
 
@@ -58,14 +58,15 @@ static enum imap_run turn_away(struct imap_session *s)
 		return msv_imap_bad(s, "Authentication canceled");
 	if (attempt->error == MSV_ERR_FORMAT)
 		return msv_imap_bad(s, "Not what the mechanism requires");
+	const char *text = "[UNAVAILABLE] Temporary failure: try again later";
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (reasons[i].error == attempt->error)
+			text = reasons[i].text;
 	s->auth_failures++;
+	msv_imap_log_refused_login(s, attempt->name, text);
 	if (o && o->login_failed)
 		o->login_failed(s->config.user, &s->conn, attempt->name, attempt->error);
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
-		if (reasons[i].error == attempt->error)
-			return msv_imap_no(s, "%s", reasons[i].text);
-	}
-	return msv_imap_no(s, "[UNAVAILABLE] Temporary failure: try again later");
+	return msv_imap_no(s, "%s", text);
 }
 
 /* Logged in: the capabilities of the new state stand in the answer. */
@@ -74,6 +75,7 @@ static enum imap_run welcome(struct imap_session *s)
 	const struct msv_imap_observer *o = s->config.observer;
 	struct msv_buf text;
 
+	msv_imap_log(s, "login", NULL);
 	if (o && o->login)
 		o->login(s->config.user, &s->conn, s->account);
 	msv_buf_init(&text, s->conn.env);
@@ -176,6 +178,8 @@ static void sasl_answered(struct imap_session *s, int error, const void *answer)
 	const struct msv_sasl_result *result = answer;
 	struct attempt *attempt = s->cmd.data;
 
+	const char *name = msv_sasl_user(s->sasl);
+	memcpy(attempt->name, name, strnlen(name, sizeof(attempt->name) - 1));
 	if (error || !result->challenge) {
 		settle(s, error, error ? NULL : result->account);
 		return;

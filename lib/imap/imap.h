@@ -288,6 +288,18 @@ bool msv_imap_private(const struct imap_session *s);
 /* True when the config does not hide the capability. */
 bool msv_imap_offers(const struct imap_session *s, const char *name);
 
+/* -- The log: log.c -------------------------------------------------------------- */
+
+/* One line; reason may be NULL. */
+void msv_imap_log(struct imap_session *s, const char *event, const char *reason);
+/* The login under way as `user` (NULL: it did not come to a name) failed. */
+void msv_imap_log_refused_login(struct imap_session *s, const char *user, const char *reason);
+/* A message was appended; uid 0: unknown. */
+void msv_imap_log_append(
+    struct imap_session *s, const char *mailbox, uint32_t uid, uint64_t octets);
+/* The last line of a session. */
+void msv_imap_log_end(struct imap_session *s);
+
 /* -- Asking and taking turns: session.c ------------------------------------------ */
 
 /* What an answer does: keeps what it needs of result and sets cmd.run. */

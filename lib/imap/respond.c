@@ -38,6 +38,7 @@ void msv_imap_go_on(struct imap_session *s, const char *text)
 
 void msv_imap_bye(struct imap_session *s, const char *text)
 {
+	msv_imap_log(s, "closing", text);
 	if (!s->partial)
 		msv_imap_untagged(s, "BYE %s", text);
 	msv_conn_end(&s->conn);

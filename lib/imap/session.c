@@ -252,6 +252,7 @@ static void greet(struct imap_session *s)
 	struct msv_buf *out = &s->conn.out;
 
 	s->greeted = true;
+	msv_imap_log(s, "connect", NULL);
 	msv_buf_puts(out, s->state == IMAP_NOT_AUTHENTICATED ? "* OK [" : "* PREAUTH [");
 	msv_imap_put_capability(s, out);
 	msv_buf_printf(out, "] %s ready\r\n", s->config.hostname);
@@ -304,6 +305,8 @@ static void destroy(struct msv_conn *conn)
 		msv_op_cancel(s->op);
 	s->op = NULL;
 	drop_command(s);
+	if (s->greeted)
+		msv_imap_log_end(s);
 	msv_sasl_free(s->sasl);
 	msv_imap_view_close(s);
 	msv_env_realloc(conn->env, s->account, 0);

@@ -59,8 +59,8 @@ static void end_exchange(struct msv_smtp *s)
 
 static void fail(struct msv_smtp *s, const struct msv_smtp_say *say)
 {
+	msv_smtp_reply_say(s, say); /* the log names who it was */
 	end_exchange(s);
-	msv_smtp_reply_say(s, say);
 	if (say->code == 535 && ++s->auth_failures >= s->config.auth_failures_max)
 		msv_smtp_hang_up(s, "4.7.0", "too many failed logins");
 }

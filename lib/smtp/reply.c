@@ -105,6 +105,8 @@ static void log_refusal(struct msv_smtp *s, int code, const char *enhanced, cons
 
 	msv_smtp_log_begin(&l, s, MSV_LOG_INFO, "refused");
 	msv_logline_text(&l, "command", s->command ? s->command->name : NULL);
+	if (s->sasl && *msv_sasl_user(s->sasl))
+		msv_logline_text(&l, "user", msv_sasl_user(s->sasl));
 	msv_logline_text(&l, "from", s->from);
 	msv_logline_text(&l, "to", rcpt && s->path.address[0] ? s->path.address : NULL);
 	msv_logline_number(&l, "result", (uint64_t)code);
