@@ -119,7 +119,8 @@ int msv_filename_change_info(const char *old, uint32_t flags, uint32_t letters, 
 
 	if (!from)
 		from = "";
-	tail = from + strcspn(from, ",");
+	for (tail = from; *tail && *tail != ',';)
+		tail++;
 	if (len + strlen(old) >= n)
 		return MSV_ERR_LIMIT;
 	memcpy(out, plain, len);

@@ -227,6 +227,8 @@ void msv_act_begin(struct msv_folder *folder, struct msv_act *act);
 /* The turn of the first act is over; the act is not touched any more. */
 void msv_act_end(struct msv_folder *folder);
 
+/* The uidlist's header was read: makes the mailbox id. */
+void msv_folder_set_id(struct msv_folder *folder);
 /* The letters' file was read. */
 int msv_folder_set_letters(struct msv_folder *folder, const struct msv_keywords *letters);
 /* The numbers of letters, as others know them. */

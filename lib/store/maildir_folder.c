@@ -300,6 +300,18 @@ uint64_t msv_folder_numbers(const struct msv_folder *folder, uint32_t letters)
 	return numbers;
 }
 
+void msv_folder_set_id(struct msv_folder *folder)
+{
+	const char *guid = folder->header.guid;
+
+	/* RFC 8474 4: letters, digits, '_' and '-'. */
+	folder->mailbox_id[0] = '\0';
+	if (!*guid || guid[strspn(guid, "0123456789abcdefABCDEF")])
+		return;
+	folder->mailbox_id[0] = 'F';
+	memcpy(folder->mailbox_id + 1, guid, strlen(guid) + 1);
+}
+
 /* -- What others ask ------------------------------------------------------------------------------ */
 
 void msv_folder_own_change(struct msv_folder *folder, struct msv_watched_dir *dir,
@@ -340,6 +352,7 @@ struct msv_mailbox_status msv_folder_status(const struct msv_folder *folder)
 		.uidnext = folder->header.uidnext,
 		.messages = (uint32_t)folder->mails.alive,
 		.recent = (uint32_t)folder->mails.fresh,
+		.mailbox_id = *folder->mailbox_id ? folder->mailbox_id : NULL,
 	};
 
 	for (size_t i = 0; i < folder->mails.n; i++) {

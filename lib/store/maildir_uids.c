@@ -315,6 +315,7 @@ static void admitted(struct msv_sync *sync)
 	show_present(sync);
 	folder->header.uidnext = sync->uidnext;
 	folder->loaded = true;
+	msv_folder_set_id(folder);
 	msv_sync_run(sync, msv_sync_unlock, step_end);
 }
 
