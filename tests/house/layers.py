@@ -1,11 +1,18 @@
 """Checks the rules of the house that are written in doc/design.md: which
-layer includes what, who may touch files, sockets, clocks and OpenSSL, and how
-long a file may be.  layers.py SOURCE-ROOT; prints each breach, exits 1 on any.
+layer includes what, who may touch files, sockets, clocks and OpenSSL, how long
+a file may be, and what lies at the top of the tree.  layers.py SOURCE-ROOT; prints each breach, exits 1 on any.
 """
 
 import pathlib
 import re
+import subprocess
 import sys
+
+# All there is at the top of the tree.
+TOP = {
+    ".ci", ".clang-format", ".gitignore", "LICENSE", "README.md", "doc", "examples", "frontends", "include", "lib",
+    "meson.build", "meson_options.txt", "tests",
+}
 
 # What a file of a layer may include with quotes: its own folder and these.
 BELOW = {
@@ -43,7 +50,18 @@ def code_of(path):
     return re.sub(r'(?<!include )"(\\.|[^"\\\n])*"', '""', text)
 
 
+def strays(root):
+    """What Git keeps at the top of the tree and does not belong there; nothing outside a clone."""
+    kept = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"], text=True,
+                          capture_output=True, check=False)
+    inside = (root / ".git").exists() and kept.returncode == 0
+    names = {name.split("/")[0] for name in kept.stdout.split("\0") if name} if inside else set()
+    return sorted(names - TOP)
+
+
 def breaches(root):
+    for name in strays(root):
+        yield f"{name}: does not belong at the top of the tree"
     for path in sorted((root / "lib").rglob("*.[ch]")):
         name = path.relative_to(root).as_posix()
         layer = name.split("/")[1]
