@@ -69,6 +69,13 @@ static bool take_tag(struct imap_session *s)
 	                            : msv_imap_arg_fail(a, "Missing command");
 }
 
+/* What is missing or wrong is said in these words, whatever piece was missed. */
+static bool complain(struct imap_args *a, const char *error)
+{
+	a->error = error;
+	return false;
+}
+
 /* The command's name, with UID in front where that makes one. */
 static bool take_name(struct imap_session *s)
 {
@@ -76,10 +83,10 @@ static bool take_name(struct imap_session *s)
 	struct msv_span name;
 
 	if (!msv_imap_arg_atom(a, &name))
-		return msv_imap_arg_fail(a, "Missing command");
+		return complain(a, "Missing command");
 	bool uid = msv_imap_is(name, "UID");
 	if (uid && (!msv_imap_arg_space(a) || !msv_imap_arg_atom(a, &name)))
-		return msv_imap_arg_fail(a, "UID stands before a command");
+		return complain(a, "UID stands before a command");
 	const struct imap_command_def *def = find_command(name);
 	if (!def || (uid && !(def->flags & IMAP_CMD_UID)))
 		return msv_imap_arg_fail(a, "Unknown command");

@@ -128,8 +128,20 @@ static const struct imap_fetch_def *find(struct msv_span name)
 
 /* -- Reading ------------------------------------------------------------------------------ */
 
+static bool is_there(const struct imap_fetch *f, const struct imap_fetch_def *def)
+{
+	for (size_t i = 0; i < f->nitems; i++) {
+		if (f->items[i].def == def)
+			return true;
+	}
+	return false;
+}
+
+/* Adds an item; one without a section once only. */
 static bool add(struct imap_session *s, struct imap_fetch *f, const struct imap_fetch_item *item)
 {
+	if (item->def->part == IMAP_SECTION_NONE && is_there(f, item->def))
+		return true;
 	if (f->nitems == IMAP_FETCH_ITEMS_MAX)
 		return msv_imap_arg_fail(&s->cmd.args, "Too many FETCH items");
 	if (msv_grow(s->conn.env, &f->items, &f->cap, f->nitems + 1, sizeof(*f->items)))
@@ -145,10 +157,6 @@ bool msv_imap_fetch_add(struct imap_session *s, struct imap_fetch *f, const char
 {
 	struct imap_fetch_item item = { .def = find((struct msv_span){ name, strlen(name) }) };
 
-	for (size_t i = 0; i < f->nitems; i++) {
-		if (f->items[i].def == item.def)
-			return true;
-	}
 	return add(s, f, &item);
 }
 

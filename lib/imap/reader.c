@@ -40,14 +40,18 @@ static void drop(struct imap_session *s, const char *error, const char *code)
 	r->code = code;
 }
 
+/* Keeps what fits.  Of a command that is dropped the beginning is kept: its tag. */
 static void keep(struct imap_session *s, const char *p, size_t n)
 {
-	if (s->reader.skipping)
+	size_t have = msv_buf_len(&s->cmd.text);
+
+	if (s->reader.skipping && have)
 		return;
-	if (n > limit(s) - msv_buf_len(&s->cmd.text))
+	if (n > limit(s) - have) {
 		drop(s, "The command is too long", NULL);
-	else
-		msv_buf_put(&s->cmd.text, p, n);
+		n = limit(s) - have;
+	}
+	msv_buf_put(&s->cmd.text, p, n);
 }
 
 /* Follows the line by one character; what is outside quotes may become a literal. */
