@@ -13,17 +13,6 @@
 /* What is being read: the message's own header; the header of a part; its text. */
 enum { OWN_HEADER, PART_HEADER, PART_TEXT };
 
-void msv_imap_search_begin(struct imap_search *q)
-{
-	for (size_t i = 0; i < q->n; i++)
-		q->keys[i].found = false;
-	q->known = q->rows.fields ? IMAP_SEARCH_ROW : IMAP_SEARCH_VIEW;
-	q->has_date = false;
-	q->stage = OWN_HEADER;
-	q->part = NULL;
-	q->error = 0;
-}
-
 static void end_reading(struct imap_search *q)
 {
 	if (q->header_open)
@@ -31,6 +20,18 @@ static void end_reading(struct imap_search *q)
 	q->header_open = false;
 	msv_part_reader_free(q->body);
 	q->body = NULL;
+}
+
+void msv_imap_search_begin(struct imap_search *q)
+{
+	end_reading(q); /* the last message may have been decided midway */
+	for (size_t i = 0; i < q->n; i++)
+		q->keys[i].found = false;
+	q->known = q->rows.fields ? IMAP_SEARCH_ROW : IMAP_SEARCH_VIEW;
+	q->has_date = false;
+	q->stage = OWN_HEADER;
+	q->part = NULL;
+	q->error = 0;
 }
 
 void msv_imap_search_fini(struct imap_search *q)
