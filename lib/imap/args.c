@@ -230,7 +230,7 @@ bool msv_imap_arg_flag(struct imap_args *a, struct msv_span *out)
 	const char *start = a->p;
 
 	msv_imap_arg_if(a, '\\');
-	if (!msv_imap_arg_atom(a, out))
+	if (!take_run(a, is_atom, out))
 		return msv_imap_arg_fail(a, "Invalid flag");
 	*out = (struct msv_span){ start, (size_t)(a->p - start) };
 	return true;

@@ -129,6 +129,12 @@ static void refuse(struct imap_session *s, int error, const char *refusal)
 	s->cmd.run = append->sync && append->left == append->octets ? answer : receive;
 }
 
+/* What the store's word about the message's octets means. */
+static const char *reason(int error)
+{
+	return error == MSV_ERR_FORMAT ? "[CANNOT] The message holds a NUL or a lone CR" : NULL;
+}
+
 /* -- The message ------------------------------------------------------------------------------- */
 
 static void committed(struct imap_session *s, int error, const void *result)
@@ -138,6 +144,7 @@ static void committed(struct imap_session *s, int error, const void *result)
 
 	s->cmd.run = answer;
 	append->error = error;
+	append->refusal = reason(error);
 	if (error || !r->dest.n)
 		return;
 	append->uidvalidity = r->uidvalidity;
@@ -186,9 +193,7 @@ static void wrote(struct imap_session *s, int error, const void *result)
 	(void)result;
 	s->cmd.run = receive;
 	if (error)
-		refuse(s, error,
-		    error == MSV_ERR_FORMAT ? "[CANNOT] The message holds a NUL or a lone CR"
-		                            : NULL);
+		refuse(s, error, reason(error));
 }
 
 /* Passes on what came of the literal. */
