@@ -9,8 +9,7 @@
 /* What the command is about, for after the answer. */
 struct change {
 	int error;
-	const char *mailbox;
-	bool was_selected;
+	const char *mailbox, *new_name;
 };
 
 static enum imap_run changed(struct imap_session *s)
@@ -137,6 +136,32 @@ enum imap_run msv_imap_run_delete(struct imap_session *s)
 	return IMAP_WAIT;
 }
 
+/* The selected mailbox goes by its new name when it, or one above it, was renamed;
+ * of INBOX only the mail went. */
+static enum imap_run renamed(struct imap_session *s)
+{
+	const struct change *change = s->cmd.data;
+	size_t n = strlen(change->mailbox);
+	char *name = s->view.name;
+
+	if (change->error)
+		return msv_imap_no_error(s, change->error, false);
+	if (name && strncmp(name, change->mailbox, n) == 0 &&
+	    (!name[n] || name[n] == s->store->separator) && strcmp(change->mailbox, "INBOX") != 0) {
+		s->view.name = msv_asprintf(s->conn.env, "%s%s", change->new_name, name + n);
+		msv_free(s->conn.env, name);
+		if (!s->view.name)
+			return msv_imap_nomem(s);
+	}
+	return msv_imap_ok(s, NULL);
+}
+
+static void rename_answered(struct imap_session *s, int error, const void *result)
+{
+	change_answered(s, error, result);
+	s->cmd.run = renamed;
+}
+
 enum imap_run msv_imap_run_rename(struct imap_session *s)
 {
 	struct imap_args *a = &s->cmd.args;
@@ -147,9 +172,13 @@ enum imap_run msv_imap_run_rename(struct imap_session *s)
 		return msv_imap_bad_args(s);
 	if (strcmp(to, "INBOX") == 0)
 		return msv_imap_no(s, "[ALREADYEXISTS] INBOX is there already");
-	struct msv_op *op = begin_change(s);
-	if (op)
-		s->store->rename(s->store->self, &s->actor, from, to, op);
+	struct change *change = msv_imap_data(s, sizeof(*change), NULL);
+	struct msv_op *op = change ? msv_imap_ask(s, rename_answered) : NULL;
+	if (!op)
+		return IMAP_WAIT;
+	change->mailbox = from;
+	change->new_name = to;
+	s->store->rename(s->store->self, &s->actor, from, to, op);
 	return IMAP_WAIT;
 }
 

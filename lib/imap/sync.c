@@ -132,7 +132,7 @@ static bool tell_exists(struct imap_session *s)
 	return true;
 }
 
-enum { OVER, START, PULL, FLAGS, GONE, EXISTS };
+enum { OVER, START, PULL, PULL_AGAIN, FLAGS, GONE, EXISTS };
 
 void msv_imap_sync_start(struct imap_session *s, bool look, bool expunge)
 {
@@ -147,6 +147,7 @@ void msv_imap_sync_start(struct imap_session *s, bool look, bool expunge)
 
 enum imap_run msv_imap_sync(struct imap_session *s)
 {
+	const struct imap_view *view = &s->view;
 	struct imap_sync *sync = &s->sync;
 
 	switch (sync->stage) {
@@ -154,6 +155,12 @@ enum imap_run msv_imap_sync(struct imap_session *s)
 		sync->stage = PULL;
 		return msv_imap_pull(s);
 	case PULL:
+		/* All is gone: is the mailbox too?  Only then it says so. */
+		sync->stage = PULL_AGAIN;
+		if (view->gone == view->n && !view->stale)
+			return msv_imap_pull(s);
+		/* fall through */
+	case PULL_AGAIN:
 		sync->stage = FLAGS;
 		/* fall through */
 	case FLAGS:
