@@ -69,7 +69,7 @@ static int tell_one(void *user, struct msv_conn *conn)
 	struct msv_conn_info info = { .size = sizeof info };
 	msv_conn_info(conn, &info);
 	answer_line(census->answer, census->user,
-	    "%-11s %-8s %-24s %-20s %-10s %-8s %-12s %" PRIu64 "s", info.protocol, info.session_id,
+	    "%-11s %-12s %-24s %-20s %-10s %-8s %-12s %" PRIu64 "s", info.protocol, info.session_id,
 	    *info.user ? info.user : "-", *info.peer_address ? info.peer_address : "local",
 	    *info.state ? info.state : "-", *info.tls ? info.tls : "-",
 	    *info.mailbox ? info.mailbox : "-", (census->now - info.started) / 1000);
@@ -79,7 +79,7 @@ static int tell_one(void *user, struct msv_conn *conn)
 void server_who(struct server *server, answer_fn answer, void *user)
 {
 	struct census census = { .answer = answer, .user = user, .now = msv_env_now(server->env) };
-	answer_line(answer, user, "%-11s %-8s %-24s %-20s %-10s %-8s %-12s %s", "PROTOCOL",
+	answer_line(answer, user, "%-11s %-12s %-24s %-20s %-10s %-8s %-12s %s", "PROTOCOL",
 	    "SESSION", "USER", "FROM", "STATE", "TLS", "MAILBOX", "SINCE");
 	msv_uv_each(server->uv, tell_one, &census);
 	answer(user, NULL);
