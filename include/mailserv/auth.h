@@ -215,7 +215,8 @@ MSV_API void msv_throttle_free(struct msv_throttle *throttle);
  * When a file changes it is read again.  Contents that end in the middle of a
  * line, or lack accounts that were there, are taken only when they stayed the
  * same for settle_ms: they may be half-written.  Contents without any account
- * never replace some, unless they have the line "# no accounts".
+ * never replace some, unless they have the line "# no accounts"; nor do
+ * contents that end in the middle of a line and let nobody log in.
  */
 struct msv_passwd;
 
@@ -247,7 +248,8 @@ MSV_API int msv_passwd_new(
 MSV_API const struct msv_auth *msv_passwd_auth(struct msv_passwd *passwd);
 /* Reads the file again and takes it now, suspicious or not.  Errors as for
  * msv_passwd_new(), and MSV_ERR_FORMAT when it holds no account though it held
- * some; the old accounts stay then.  MSV_ERR_INVAL without a path. */
+ * some, or ends in the middle of a line and lets nobody log in; the old accounts
+ * stay then.  MSV_ERR_INVAL without a path. */
 MSV_API int msv_passwd_reload(struct msv_passwd *passwd);
 /* Takes new contents (copied), suspicious ones after settle_ms; name stands in
  * reports.  MSV_ERR_FORMAT as above, MSV_ERR_LIMIT, MSV_ERR_NOMEM. */

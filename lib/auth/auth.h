@@ -315,6 +315,7 @@ struct msv_passwd_table {
 	uint32_t *slots; /* open addressing; index + 1 */
 	size_t mask;
 	struct msv_kinds checks, scrams; /* what there is, for unknown users to look alike */
+	size_t able;                     /* how many may log in */
 	bool scram_for_all;              /* everybody who may log in has keys */
 	bool unfinished;                 /* the last line has no end */
 	bool says_empty;                 /* holds MSV_PASSWD_EMPTY_LINE */

@@ -79,6 +79,31 @@ static void take(struct msv_passwd *p, struct msv_passwd_table *table)
 	msv_env_log(p->env, MSV_LOG_INFO, "%s: %zu accounts", table->name, table->n);
 }
 
+/* Refuses a table; it is ours. */
+static int keep_old(struct msv_passwd *p, struct msv_passwd_table *table)
+{
+	emit_reports(p, table);
+	msv_passwd_table_unref(table);
+	return MSV_ERR_FORMAT;
+}
+
+/* Takes a table that will not change by itself, unless it is the rest of a
+ * broken write that leaves nobody who can log in. */
+static int take_settled(struct msv_passwd *p, struct msv_passwd_table *table)
+{
+	const struct msv_passwd_table *old = p->source.table;
+
+	if (table->unfinished && table->able == 0 && old->able > 0) {
+		msv_passwd_report(table, MSV_LOG_WARN, 0,
+		    "ends in the middle of a line and lets nobody log in: the %zu accounts known "
+		    "before stay; write it again, or end its last line",
+		    old->n);
+		return keep_old(p, table);
+	}
+	take(p, table);
+	return 0;
+}
+
 /* Does the new table lack an account of the old one? */
 static bool loses(const struct msv_passwd_table *old, const struct msv_passwd_table *new)
 {
@@ -100,9 +125,7 @@ static int consider(struct msv_passwd *p, struct msv_passwd_table *table, bool a
 		    "holds no account: the %zu known before stay; if that is meant, write a line "
 		    "\"" MSV_PASSWD_EMPTY_LINE "\"",
 		    old->n);
-		emit_reports(p, table);
-		msv_passwd_table_unref(table);
-		return MSV_ERR_FORMAT;
+		return keep_old(p, table);
 	}
 	if (!at_once && old->n > 0 && (table->unfinished || loses(old, table))) {
 		drop_pending(p);
@@ -111,8 +134,8 @@ static int consider(struct msv_passwd *p, struct msv_passwd_table *table, bool a
 		msv_timer_start(p->settle, p->settle_at);
 		return 0;
 	}
-	take(p, table);
-	return 0;
+	drop_pending(p);
+	return take_settled(p, table);
 }
 
 /* The contents again that were looked at last: nothing to do, but what waits
@@ -124,8 +147,7 @@ static int same_again(struct msv_passwd *p, bool at_once)
 	if (!table || !at_once)
 		return 0;
 	p->pending = NULL;
-	take(p, table);
-	return 0;
+	return take_settled(p, table);
 }
 
 static int take_contents(
@@ -237,7 +259,7 @@ static void on_settle(void *user)
 		return;
 	table = p->pending;
 	p->pending = NULL;
-	take(p, table);
+	(void)take_settled(p, table);
 }
 
 /* The directory is watched: most programs replace the file. */

@@ -317,7 +317,7 @@ static void scram_kind(const struct msv_passwd_entry *e, char out[MSV_KIND_SIZE]
 static void survey(struct msv_passwd_table *t)
 {
 	char name[MSV_KIND_SIZE];
-	size_t able = 0, scram = 0;
+	size_t scram = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct msv_passwd_entry *e = &t->entries[i];
@@ -330,11 +330,11 @@ static void survey(struct msv_passwd_table *t)
 			add_kind(&t->scrams, name, e);
 		}
 		if (msv_passwd_may_log_in(e) && !e->nologin) {
-			able++;
+			t->able++;
 			scram += msv_passwd_has_scram(e);
 		}
 	}
-	t->scram_for_all = able > 0 && able == scram;
+	t->scram_for_all = t->able > 0 && t->able == scram;
 }
 
 /* -- Making and freeing ------------------------------------------------------------------------ */

@@ -384,6 +384,32 @@ START_TEST(half_written)
 }
 END_TEST
 
+/* What stays of a broken write, on a full disk say, locks nobody out either. */
+START_TEST(half_written_for_good)
+{
+	const char *half = "a:{PL";
+	struct msv_passwd *p = load("a:{PLAIN}x\nb:{PLAIN}y\n");
+
+	(void)msv_test_log(t);
+	ck_assert_int_eq(msv_passwd_load(p, "passwd", half, strlen(half)), 0);
+	msv_test_advance(t, 60000);
+	ck_assert_ptr_nonnull(strstr(msv_test_log(t),
+	    "warn: passwd: ends in the middle of a line and lets nobody log "
+	    "in: the 2 accounts known before stay;"));
+	ck_assert_int_eq(msv_passwd_load(p, "passwd", half, strlen(half)), 0);
+	msv_test_advance(t, 60000);
+	ck_assert_uint_eq(msv_passwd_count(p), 2);
+	ck_assert_int_eq(try(p, "a", "x"), 0);
+	ck_assert_int_eq(try(p, "b", "y"), 0);
+	/* A whole line is meant: everybody is locked. */
+	ck_assert_int_eq(msv_passwd_load(p, "passwd", "a:!\n", 4), 0);
+	msv_test_advance(t, 1000);
+	ck_assert_uint_eq(msv_passwd_count(p), 1);
+	ck_assert_int_eq(try(p, "a", "x"), MSV_ERR_AUTH);
+	msv_passwd_free(p);
+}
+END_TEST
+
 START_TEST(nothing_replaces_nobody)
 {
 	static const char *const nothing[] = { "", "\n\n", "# accounts\n", "garbage\n",
@@ -667,7 +693,8 @@ int main(void)
 {
 	return auth_main("passwd", setup, teardown, typical_lines, uid_and_gid, broken_lines,
 	    broken_bytes, byte_order_mark, duplicates, useless_hashes, many_reports, quotas, names,
-	    load_more_is_taken_at_once, load_less_waits, half_written, nothing_replaces_nobody,
-	    settle_option, file_is_watched, file_written_slowly, file_goes_and_comes,
-	    reload_takes_now, quiet_file_is_not_read, cannot_be_opened, no_memory);
+	    load_more_is_taken_at_once, load_less_waits, half_written, half_written_for_good,
+	    nothing_replaces_nobody, settle_option, file_is_watched, file_written_slowly,
+	    file_goes_and_comes, reload_takes_now, quiet_file_is_not_read, cannot_be_opened,
+	    no_memory);
 }
