@@ -130,6 +130,8 @@ static void check_directories(const struct config *config, struct findings *find
 			    "%s: the mail user must not be root; say user = \"vmail\"",
 			    config->file);
 	}
+	if (strcmp(config->mail_root, "/") == 0)
+		return; /* homes may be anywhere */
 	if (stat(config->mail_root, &st) != 0)
 		say(findings, MSV_LOG_ERROR,
 		    "%s: the mail directory: %s; make it and give it to the mail user",

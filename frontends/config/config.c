@@ -1,5 +1,6 @@
 /* Reading mailserv.conf with libconfuse: a table of options, the values that
  * need more than a type, and the struct the daemon uses. */
+#include <arpa/inet.h>
 #include <confuse.h>
 #include <ctype.h>
 #include <errno.h>
@@ -7,20 +8,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
+
+/* A time is counted in milliseconds of 31 bits. */
+#define SECONDS_MAX (24 * 86400L)
 
 /* libconfuse's error function has no room for a pointer of ours, and a
  * section does not know its file. */
 static bool mistakes;
 static const char *parsing;
 
+/* Where the prefix stands: its separator may come later. */
+static int prefix_line;
+
 /* What a parser's complaint most often means. */
 static const char *hint(const char *format)
 {
 	if (strncmp(format, "no such option", 14) == 0)
 		return "; see mailserv.conf(5) for the words that can stand here";
+	if (strncmp(format, "found duplicate title", 21) == 0)
+		return "; give each section a name of its own";
+	if (strncmp(format, "invalid boolean", 15) == 0)
+		return "; write true or false";
+	if (strncmp(format, "invalid integer", 15) == 0)
+		return "; write a whole number";
 	if (strncmp(format, "unexpected token", 16) == 0 ||
 	    strncmp(format, "unexpected end", 14) == 0 || strstr(format, "missing"))
 		return "; is a quote, a brace or an = missing here or in the line before?";
@@ -73,7 +87,13 @@ static int parse_octets(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *res
 static int parse_seconds(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	static const long factors[] = { 1, 60, 3600, 86400 };
-	return suffixed(cfg, opt, value, result, "smhd", factors, "seconds, or like 5m, 1h, 2d");
+	int error =
+	    suffixed(cfg, opt, value, result, "smhd", factors, "seconds, or like 5m, 1h, 2d");
+	if (!error && *(long *)result > SECONDS_MAX) {
+		cfg_error(cfg, "%s is too long: at most 24d", cfg_opt_name(opt));
+		error = -1;
+	}
+	return error;
 }
 
 static int parse_count(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
@@ -189,6 +209,50 @@ static int check_separator(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
+/* Folders are told from the prefix by the separator at its end. */
+static int check_prefix(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+	size_t n = value ? strlen(value) : 0;
+	prefix_line = cfg->line;
+	if (n == 0 || (n > 1 && strchr("./", value[n - 1]) && !strpbrk(value, "*%")))
+		return 0;
+	cfg_error(cfg, "prefix '%s' must end with the separator, like \"INBOX.\"", value);
+	return -1;
+}
+
+/* Bits of a network, at most max. */
+static bool bits_valid(const char *s, int max)
+{
+	size_t n = strspn(s, "0123456789");
+	return n > 0 && n <= 3 && !s[n] && atoi(s) <= max;
+}
+
+/* An address, or a network like 192.0.2.0/24. */
+static bool network_valid(const char *s)
+{
+	char host[INET6_ADDRSTRLEN];
+	unsigned char address[sizeof(struct in6_addr)];
+	size_t n = strcspn(s, "/");
+	if (n >= sizeof host)
+		return false;
+	memcpy(host, s, n);
+	host[n] = '\0';
+	if (inet_pton(AF_INET, host, address) == 1)
+		return !s[n] || bits_valid(s + n + 1, 32);
+	return inet_pton(AF_INET6, host, address) == 1 && (!s[n] || bits_valid(s + n + 1, 128));
+}
+
+static int check_network(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+	if (value && network_valid(value))
+		return 0;
+	cfg_error(cfg, "'%s' is not a network for %s: write it like 192.0.2.0/24 or 2001:db8::1",
+	    value ? value : "", cfg_opt_name(opt));
+	return -1;
+}
+
 /* True when every % of a location is one that is known and one names the
  * account. */
 static bool location_valid(const char *s)
@@ -269,8 +333,8 @@ static cfg_opt_t options[] = {
 	CFG_INT_CB("log_level", MSV_LOG_INFO, CFGF_NONE, parse_level),
 	CFG_BOOL("reverse_dns", cfg_false, CFGF_NONE),
 	CFG_BOOL("literal_minus", cfg_false, CFGF_NONE),
-	CFG_SEC("tls", tls_options, CFGF_MULTI | CFGF_TITLE),
-	CFG_SEC("listen", listen_options, CFGF_MULTI | CFGF_TITLE),
+	CFG_SEC("tls", tls_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	CFG_SEC("listen", listen_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("limits", limits_options, CFGF_NONE),
 	CFG_END(),
 };
@@ -438,6 +502,12 @@ static void take_location(struct config *config, cfg_t *cfg)
 	const char *separator = cfg_getstr(cfg, "separator");
 	config->separator = separator ? separator[0] : config->fs_layout ? '/' : '.';
 	config->prefix = copy(cfg_getstr(cfg, "prefix"));
+	n = strlen(config->prefix);
+	if (n && config->prefix[n - 1] != config->separator) {
+		cfg->line = prefix_line;
+		missing(cfg, "prefix '%s' must end with the separator, \"%c\"", config->prefix,
+		    config->separator);
+	}
 }
 
 static void take(struct config *config, cfg_t *cfg)
@@ -477,8 +547,18 @@ struct config *config_load(const char *file)
 	cfg_set_validate_func(cfg, "hostname", check_domains);
 	cfg_set_validate_func(cfg, "location", check_location);
 	cfg_set_validate_func(cfg, "separator", check_separator);
+	cfg_set_validate_func(cfg, "prefix", check_prefix);
 	cfg_set_validate_func(cfg, "listen|port", check_port);
-	int result = cfg_parse(cfg, file);
+	cfg_set_validate_func(cfg, "listen|proxy_from", check_network);
+	/* The scanner would end the process over a directory. */
+	struct stat st;
+	int result = stat(file, &st) != 0 ? CFG_FILE_ERROR : CFG_SUCCESS;
+	if (result == CFG_SUCCESS && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		result = CFG_FILE_ERROR;
+	}
+	if (result == CFG_SUCCESS)
+		result = cfg_parse(cfg, file);
 	if (result == CFG_FILE_ERROR)
 		fprintf(stderr, "%s: cannot be read: %s; name the file with -c\n", file,
 		    strerror(errno));

@@ -50,6 +50,12 @@ class Mistakes(unittest.TestCase):
                 ("reverse_dns = perhaps", "reverse_dns"),
                 ('tls x { certificate = "c.pem" }', "certificate and key belong together: say both"),
                 ('listen x { role = mx port = 2525 proxy_from = {"everybody"} }', "everybody"),
+                ('listen x { role = mx port = 2525 proxy_from = {"192.0.2.0/33"} }',
+                 "'192.0.2.0/33' is not a network for proxy_from: write it like 192.0.2.0/24"),
+                ("listen smtp { role = mx port = 2525 }", "smtp"),
+                ('prefix = "INBOX"', "prefix 'INBOX' must end with the separator"),
+                ('prefix = "INBOX/"', "prefix 'INBOX/' must end with the separator, \".\""),
+                ("limits { login = 99999999999 }", "login is too long: at most 24d"),
                 ("hostname \"x\"", "(missing|unexpected)")):
             with self.subTest(line):
                 number = self.good.count("\n") + 1
@@ -71,6 +77,16 @@ class Mistakes(unittest.TestCase):
             self.assertRegex(check(self.d.conf).stderr, "the mail user no-such-user does not exist; make it with: useradd")
         self.d.conf.write_text(re.sub("(?m)^location.*", 'location = "nowhere/%u"', self.good))
         self.assertRegex(check(self.d.conf).stderr, "nowhere: the mail directory: .*; make it")
+
+    def test_homes_may_be_anywhere(self):
+        self.d.conf.write_text(re.sub("(?m)^location.*", 'location = "%{home}/Maildir"', self.good))
+        done = check(self.d.conf)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_directory(self):
+        done = check(self.d.dir)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(done.stderr, f"{self.d.dir}: cannot be read: Is a directory; name the file with -c\n")
 
     def test_usage(self):
         for command in ([MAILSERVD, "-x"], [MAILSERVD, "word"], [MAILSERVCTL], [MAILSERVCTL, "frobnicate"],
@@ -98,7 +114,7 @@ class Smallest(unittest.TestCase):
         with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
             client.ehlo()
             self.assertEqual(client.esmtp_features["size"], str(35 << 20))
-            self.assertEqual(client.esmtp_features["limits"], "RCPTMAX=1000 MAILMAX=100")
+            self.assertEqual(client.esmtp_features["limits"], "MAILMAX=100 RCPTMAX=1000")
         self.assertNotIn("debug: ", d.text())
 
     def test_of_the_manual(self):
@@ -119,7 +135,7 @@ class Limits(unittest.TestCase):
         with d.smtp() as client:
             client.ehlo()
             self.assertEqual(client.esmtp_features["size"], "2048")
-            self.assertEqual(client.esmtp_features["limits"], "RCPTMAX=2 MAILMAX=2")
+            self.assertEqual(client.esmtp_features["limits"], "MAILMAX=2 RCPTMAX=2")
             client.mail("c@example.net")
             self.assertEqual([client.rcpt(to)[0] for to in (USER, "bert@example.org", "anna+x@example.org")],
                              [250, 250, 452])
