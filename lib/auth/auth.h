@@ -31,7 +31,8 @@ void msv_question_free(struct msv_env *env, struct msv_auth_question *question);
 #define MSV_SCRAM_ITERATIONS_MAX     10000000
 /* For keys that are stored, and for keys derived from a PLAIN entry on each
  * login: there the file holds the password itself, rounds protect nothing. */
-#define MSV_SCRAM_ITERATIONS         100000
+/* Cyrus SASL, in many clients, computes at most 65,536. */
+#define MSV_SCRAM_ITERATIONS         65536
 #define MSV_SCRAM_ITERATIONS_DERIVED 4096
 
 struct msv_scram_value {

@@ -219,7 +219,7 @@ START_TEST(made)
 	make("SSHA256", "{SSHA256}");
 	make("ssha512", "{SSHA512}");
 	make("PLAIN", "{PLAIN}");
-	make("SCRAM-SHA-256", "{SCRAM-SHA-256}100000,");
+	make("SCRAM-SHA-256", "{SCRAM-SHA-256}65536,");
 #ifdef HAVE_CRYPT
 	make(NULL, "$y$");
 	make("CRYPT", "$y$");

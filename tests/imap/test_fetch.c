@@ -107,7 +107,7 @@ START_TEST(items)
 	                               "S: * 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent $Junk))\n"
 	                               "S: * 3 FETCH (UID 3 FLAGS (\\Recent))\n"
 	                               "S: b OK UID FETCH completed\n"
-	                               "C: b UID FETCH 2 (FLAGS UID)\n"
+	                               "C: b UID FETCH 2 (UID FLAGS UID)\n"
 	                               "S: * 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent $Junk))\n"
 	                               "S: b OK UID FETCH completed\n"
 	                               "C: b FETCH 2 (INTERNALDATE RFC822.SIZE)\n"
