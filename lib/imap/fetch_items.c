@@ -181,9 +181,6 @@ static bool take_item(struct imap_session *s, struct imap_fetch *f)
 		item.section.part = item.def->part;
 	if (item.def->part == IMAP_SECTION_GIVEN && !msv_imap_arg_section(s, &item.section))
 		return false;
-	/* What was asked for twice is said once: UID in UID FETCH above all. */
-	if (item.def->part == IMAP_SECTION_NONE)
-		return msv_imap_fetch_add(s, f, item.def->name);
 	return add(s, f, &item);
 }
 
