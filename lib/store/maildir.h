@@ -398,6 +398,8 @@ void msv_delivery_run(
 /* Removes files from tmp/ of a place, in its own time: names, each ended by NUL,
  * which are taken out of the buffer. */
 void msv_discard_temps(struct msv_place *place, struct msv_buf *names);
+/* The same for one file at once, for when there is no memory. */
+void msv_discard_temp(struct msv_place *place, const char *name);
 
 /* A new base, unique in the world: time, random, counter and host name.  NULL:
  * no memory. */

@@ -71,14 +71,14 @@ static void append_free(struct msv_append *append)
 	for (size_t i = 0; i < append->n; i++) {
 		struct append_message *message = &append->message[i];
 		const char *temp = append->delivery.parcel[i].temp;
-		if (message->made && msv_buf_puts(&temps, temp) == 0)
-			msv_buf_putc(&temps, '\0');
+		if (message->made && msv_buf_put(&temps, temp, strlen(temp) + 1) != 0)
+			msv_discard_temp(append->folder->place, temp);
 		uncount(append, message);
 		msv_buf_fini(&message->text);
 		if (message->fd >= 0)
 			close(message->fd);
 	}
-	if (!msv_buf_failed(&temps))
+	if (append->folder)
 		msv_discard_temps(append->folder->place, &temps);
 	msv_buf_fini(&temps);
 	msv_delivery_fini(&append->delivery);

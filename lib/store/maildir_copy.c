@@ -31,13 +31,11 @@ static void discard(struct copy *copy)
 
 	msv_buf_init(&temps, copy->env);
 	for (size_t i = 0; i < copy->delivery.n; i++) {
-		if (copy->delivery.parcel[i].temp)
-			msv_buf_puts(&temps, copy->delivery.parcel[i].temp);
-		if (copy->delivery.parcel[i].temp)
-			msv_buf_putc(&temps, '\0');
+		const char *temp = copy->delivery.parcel[i].temp;
+		if (temp && msv_buf_put(&temps, temp, strlen(temp) + 1) != 0)
+			msv_discard_temp(copy->to->place, temp);
 	}
-	if (!msv_buf_failed(&temps))
-		msv_discard_temps(copy->to->place, &temps);
+	msv_discard_temps(copy->to->place, &temps);
 	msv_buf_fini(&temps);
 }
 

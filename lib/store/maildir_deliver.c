@@ -519,6 +519,18 @@ static void discard_done(void *data)
 	msv_free(discard->env, discard);
 }
 
+void msv_discard_temp(struct msv_place *place, const char *name)
+{
+	int dir = msv_place_open(place), temp = dir < 0 ? dir : msv_disk_dir(dir, "tmp");
+
+	if (temp >= 0) {
+		unlinkat(temp, name, 0);
+		close(temp);
+	}
+	if (dir >= 0)
+		close(dir);
+}
+
 void msv_discard_temps(struct msv_place *place, struct msv_buf *names)
 {
 	struct discard here = { place, place->env, *names };

@@ -349,7 +349,8 @@ static void rewrite_some(struct msv_sync *sync)
 	struct msv_mails *mails = &sync->folder->mails;
 	char line[MSV_UIDLIST_LINE];
 
-	if (sync->written == mails->n && !msv_buf_len(&sync->text)) {
+	if (!msv_buf_failed(&sync->text) && sync->written == mails->n &&
+	    !msv_buf_len(&sync->text)) {
 		msv_sync_run(sync, msv_sync_replace_list, written);
 		return;
 	}
