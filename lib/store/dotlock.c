@@ -109,7 +109,7 @@ int msv_dotlock_try(int dir, const char *name, int64_t now, const struct msv_loc
 		return 0;
 	*seen = (struct msv_lock_seen){ 0 };
 	if (msv_stamp_at(dir, name, &stamp) == 0) {
-		*seen = (struct msv_lock_seen){ stamp.ino, stamp.mtime };
+		*seen = (struct msv_lock_seen){ stamp.ino, stamp.mtime, !stamp.size };
 		if (!is_stale(seen, now, stale))
 			return MSV_ERR_BUSY;
 		break_lock(dir, name, seen);

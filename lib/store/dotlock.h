@@ -18,6 +18,7 @@ struct msv_dotlock {
 struct msv_lock_seen {
 	uint64_t ino;
 	int64_t mtime; /* nanoseconds since the epoch */
+	bool empty;    /* its holder has only begun to make it */
 };
 
 /*

@@ -3,6 +3,10 @@
 
 enum { FIRST_PAUSE = 5, LONGEST_PAUSE = 250 }; /* ms */
 
+/* A lock that stays empty belongs to somebody who died making it: nobody takes
+ * so long to write a line. */
+enum { EMPTY_STALE = 2000 }; /* ms */
+
 int msv_lock_wait_init(
     struct msv_lock_wait *wait, struct msv_env *env, void (*again)(void *user), void *user)
 {
@@ -18,9 +22,10 @@ void msv_lock_wait_fini(struct msv_lock_wait *wait)
 
 void msv_lock_wait_prepare(struct msv_lock_wait *wait)
 {
+	uint64_t stale = wait->last.empty ? EMPTY_STALE : (uint64_t)MSV_LOCK_STALE * 1000;
+
 	wait->now = (int64_t)(msv_env_realtime(wait->env) / 1000000);
-	wait->stale = wait->seen_since &&
-	              msv_env_now(wait->env) - wait->seen_since > (uint64_t)MSV_LOCK_STALE * 1000;
+	wait->stale = wait->seen_since && msv_env_now(wait->env) - wait->seen_since > stale;
 }
 
 int msv_lock_wait_more(struct msv_lock_wait *wait)
@@ -28,7 +33,7 @@ int msv_lock_wait_more(struct msv_lock_wait *wait)
 	uint64_t now = msv_env_now(wait->env);
 
 	if (wait->seen.ino != wait->last.ino || wait->seen.mtime != wait->last.mtime ||
-	    !wait->seen_since) {
+	    wait->seen.empty != wait->last.empty || !wait->seen_since) {
 		wait->last = wait->seen;
 		wait->seen_since = now;
 	}

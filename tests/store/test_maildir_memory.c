@@ -15,15 +15,15 @@ static int live(void)
 	if (!error)
 		error = do_subscribe("A.B", true);
 	if (!error)
-		error = append("INBOX", "one\r\n", MSV_FLAG_SEEN, "word");
+		error = deliver("INBOX", "one\r\n", MSV_FLAG_SEEN, "word");
 	if (!error)
-		error = append("INBOX", "two\r\n", 0, NULL);
+		error = deliver("INBOX", "two\r\n", 0, NULL);
 	if (!error)
 		error = do_open("INBOX", false);
 	if (!error)
 		mailbox = got.open.mailbox;
 	if (!error)
-		error = append("INBOX", "three\r\n", MSV_FLAG_DELETED, "other");
+		error = deliver("INBOX", "three\r\n", MSV_FLAG_DELETED, "other");
 	if (!error)
 		error = do_changes(mailbox, 0);
 	if (!error)
@@ -78,7 +78,7 @@ static void run_out(uint64_t at, bool forever)
 	ck_assert(nothing("-name '*.lock'"));
 	ck_assert(nothing("-path '*/tmp/*'"));
 	/* It all works again. */
-	ck_assert_int_eq(append("INBOX", "after\r\n", 0, NULL), 0);
+	ck_assert_int_eq(deliver("INBOX", "after\r\n", 0, NULL), 0);
 	do_close(opened("INBOX", false));
 	world_teardown();
 }
@@ -123,7 +123,8 @@ START_TEST(test_bytes_a_message)
 	world_setup();
 	make_maildir("ann");
 	for (unsigned i = 0; i < N; i++) {
-		snprintf(name, sizeof(name), "ann/cur/1795369191.M%06uP17066.host,S=16,W=18:2,S", i);
+		snprintf(
+		    name, sizeof(name), "ann/cur/1795369191.M%06uP17066.host,S=16,W=18:2,S", i);
 		scratch_puts(name, "");
 	}
 	size_t before = msv_test_memory(test);

@@ -56,7 +56,7 @@ START_TEST(test_changed_for_dovecot)
 	struct msv_mailbox *mailbox = opened("INBOX", false);
 	ck_assert_int_eq(do_flags(mailbox, 2, 5, MSV_FLAGS_ADD, MSV_FLAG_DELETED, "new"), 0);
 	ck_assert_str_eq(got.rows, "2:FST+Work+new 5:T+$Forwarded+new ");
-	ck_assert_int_eq(append("INBOX", "Subject: z\r\n\r\n", MSV_FLAG_SEEN, "Work"), 0);
+	ck_assert_int_eq(deliver("INBOX", "Subject: z\r\n\r\n", MSV_FLAG_SEEN, "Work"), 0);
 	ck_assert_str_eq(got.dest, "9:9");
 	ck_assert_int_eq(do_copy(mailbox, 5, 5, "A.B\xc3\xa9", false), 0);
 	ck_assert_str_eq(got.dest, "1:1");
@@ -288,7 +288,7 @@ END_TEST
 START_TEST(test_mailbox_taken_away)
 {
 	make_dovecot();
-	ck_assert_int_eq(append("A.B\xc3\xa9", "x\r\n", 0, NULL), 0);
+	ck_assert_int_eq(deliver("A.B\xc3\xa9", "x\r\n", 0, NULL), 0);
 	struct msv_mailbox *mailbox = opened("A.B\xc3\xa9", false);
 	since = 0;
 	news(mailbox);
@@ -378,7 +378,7 @@ START_TEST(test_list_torn)
 	scratch_puts("ann/cur/5.b:2,", "x\n");
 	scratch_puts("ann/cur/6.c:2,", "x\n");
 	scratch_puts("ann/dovecot-uidlist", "3 V77 N1\n3 :5.b\n4 :6");
-	ck_assert_int_eq(append("INBOX", "y\r\n", MSV_FLAG_SEEN, NULL), 0);
+	ck_assert_int_eq(deliver("INBOX", "y\r\n", MSV_FLAG_SEEN, NULL), 0);
 	ck_assert_str_eq(got.dest, "5:5");
 	struct msv_mailbox *mailbox = opened("INBOX", false);
 	ck_assert_int_eq(do_changes(mailbox, 0), 0);

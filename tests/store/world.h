@@ -398,7 +398,7 @@ static inline int do_commit(struct msv_append *append)
 }
 
 /* Appends one message; any error leaves nothing. */
-static inline int append(const char *name, const char *text, uint32_t flags, const char *keyword)
+static inline int deliver(const char *name, const char *text, uint32_t flags, const char *keyword)
 {
 	struct msv_append_message message = {
 		.size = sizeof(message),
