@@ -56,7 +56,7 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
 /* -- Values ------------------------------------------------------------------- */
 
 /* A number with one of the suffixes, each worth its factor. */
-static int suffixed(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result,
+static int suffixed(cfg_t *cfg, cfg_opt_t *opt, const char *value, long *result,
     const char *suffixes, const long *factors, const char *example)
 {
 	char *end;
@@ -74,36 +74,67 @@ static int suffixed(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result,
 		    cfg, "'%s' is not a value for %s: write %s", value, cfg_opt_name(opt), example);
 		return -1;
 	}
-	*(long *)result = n * factor;
+	*result = n * factor;
 	return 0;
+}
+
+/* Refuses what lies outside: the library would put its default, or less, in its place. */
+static int within(cfg_t *cfg, cfg_opt_t *opt, long value, long least, long most)
+{
+	if (value >= least && value <= most)
+		return 0;
+	cfg_error(cfg, "%s is out of range: write %ld to %ld", cfg_opt_name(opt), least, most);
+	return -1;
+}
+
+static int octets(cfg_t *cfg, cfg_opt_t *opt, const char *value, long *n, long least, long most)
+{
+	static const long factors[] = { 1L << 10, 1L << 20, 1L << 30 };
+	if (suffixed(cfg, opt, value, n, "kmg", factors, "octets, like 500K, 35M or 1G"))
+		return -1;
+	return within(cfg, opt, *n, least, most);
+}
+
+static int seconds(cfg_t *cfg, cfg_opt_t *opt, const char *value, long *n, long least, long most)
+{
+	static const long factors[] = { 1, 60, 3600, 86400 };
+	if (suffixed(cfg, opt, value, n, "smhd", factors, "seconds, or like 5m, 1h, 2d"))
+		return -1;
+	return within(cfg, opt, *n, least, most);
 }
 
 static int parse_octets(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	static const long factors[] = { 1L << 10, 1L << 20, 1L << 30 };
-	return suffixed(cfg, opt, value, result, "kmg", factors, "octets, like 500K, 35M or 1G");
+	return octets(cfg, opt, value, result, 1, LONG_MAX);
+}
+
+static int parse_command_size(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	return octets(cfg, opt, value, result, 1, INT_MAX);
+}
+
+/* What the library takes (RFC 5321 4.5.3.1.4 wants 512). */
+static int parse_line_size(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	return octets(cfg, opt, value, result, 512, 32768);
 }
 
 static int parse_seconds(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	static const long factors[] = { 1, 60, 3600, 86400 };
-	int error =
-	    suffixed(cfg, opt, value, result, "smhd", factors, "seconds, or like 5m, 1h, 2d");
-	if (!error && *(long *)result > SECONDS_MAX) {
-		cfg_error(cfg, "%s is too long: at most 24d", cfg_opt_name(opt));
-		error = -1;
-	}
-	return error;
+	return seconds(cfg, opt, value, result, 1, SECONDS_MAX);
+}
+
+/* Clients wait five minutes for a greeting (RFC 5321 4.5.3.2.1). */
+static int parse_greet_delay(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	return seconds(cfg, opt, value, result, 0, 300);
 }
 
 static int parse_count(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	int error = suffixed(cfg, opt, value, result, "", NULL, "a whole number");
-	if (!error && *(long *)result > INT_MAX) {
-		cfg_error(cfg, "%s is too large: at most %d", cfg_opt_name(opt), INT_MAX);
-		error = -1;
-	}
-	return error;
+	if (suffixed(cfg, opt, value, result, "", NULL, "a whole number"))
+		return -1;
+	return within(cfg, opt, *(long *)result, 1, INT_MAX);
 }
 
 struct word {
@@ -302,7 +333,8 @@ static cfg_opt_t tls_options[] = {
 
 static cfg_opt_t limits_options[] = {
 	CFG_INT_CB("message_size", 35L << 20, CFGF_NONE, parse_octets),
-	CFG_INT_CB("command_size", 64L << 10, CFGF_NONE, parse_octets),
+	CFG_INT_CB("command_size", 64L << 10, CFGF_NONE, parse_command_size),
+	CFG_INT_CB("line_size", 2048, CFGF_NONE, parse_line_size),
 	CFG_INT_CB("recipients", 1000, CFGF_NONE, parse_count),
 	CFG_INT_CB("hops", 100, CFGF_NONE, parse_count),
 	CFG_INT_CB("messages", 100, CFGF_NONE, parse_count),
@@ -312,6 +344,7 @@ static cfg_opt_t limits_options[] = {
 	CFG_INT_CB("idle", 300, CFGF_NONE, parse_seconds),
 	CFG_INT_CB("total", 3600, CFGF_NONE, parse_seconds),
 	CFG_INT_CB("login", 180, CFGF_NONE, parse_seconds),
+	CFG_INT_CB("greet_delay", 0, CFGF_NONE, parse_greet_delay),
 	CFG_END(),
 };
 
@@ -483,6 +516,8 @@ static void take_limits(struct limits *limits, cfg_t *cfg)
 	limits->idle = (uint32_t)cfg_getint(cfg, "idle");
 	limits->total = (uint32_t)cfg_getint(cfg, "total");
 	limits->login = (uint32_t)cfg_getint(cfg, "login");
+	limits->line_size = (uint32_t)cfg_getint(cfg, "line_size");
+	limits->greet_delay = (uint32_t)cfg_getint(cfg, "greet_delay");
 }
 
 /* Splits location before the component with the first %. */

@@ -29,7 +29,8 @@ struct limits {
 	uint64_t message_size;
 	uint32_t recipients, hops, messages, errors;
 	uint32_t connections, connections_per_address;
-	uint32_t idle, total, login; /* seconds */
+	uint32_t idle, total, login, greet_delay; /* seconds */
+	uint32_t line_size;
 	uint64_t command_size;
 };
 

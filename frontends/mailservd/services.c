@@ -42,6 +42,8 @@ static void configure_smtp(struct service *service)
 		.recipients_max = limits->recipients,
 		.hops_max = limits->hops,
 		.messages_max = limits->messages,
+		.line_octets_max = limits->line_size,
+		.greet_delay_ms = l->role == ROLE_MX ? limits->greet_delay * 1000 : 0,
 		.errors_max = limits->errors,
 		.idle_s = limits->idle,
 		.total_s = limits->total };

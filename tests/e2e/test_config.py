@@ -5,6 +5,7 @@ import smtplib
 import socket
 import struct
 import subprocess
+import time
 import unittest
 
 from daemon import MAILSERVCTL, MAILSERVD, USER, Daemon, free_port, message
@@ -55,7 +56,7 @@ class Mistakes(unittest.TestCase):
                 ("listen smtp { role = mx port = 2525 }", "smtp"),
                 ('prefix = "INBOX"', "prefix 'INBOX' must end with the separator"),
                 ('prefix = "INBOX/"', "prefix 'INBOX/' must end with the separator, \".\""),
-                ("limits { login = 99999999999 }", "login is too long: at most 24d"),
+                ("limits { login = 99999999999 }", "login is out of range: write 1 to 2073600"),
                 ("hostname \"x\"", "(missing|unexpected)")):
             with self.subTest(line):
                 number = self.good.count("\n") + 1
@@ -146,8 +147,31 @@ class Limits(unittest.TestCase):
                     smtplib.SMTP("127.0.0.1", d.ports["smtp"], timeout=20)
                 self.assertEqual(getattr(caught.exception, "smtp_code", 421), 421)
         with d.smtp() as client:
-            answers = [client.docmd("FROBNICATE")[0] for _ in range(3)]
-            self.assertEqual(answers[-1], 421)
+            self.assertEqual([client.docmd("FROBNICATE")[0] for _ in range(3)], [500] * 3)
+            self.assertEqual(client.getreply()[0], 421)
+
+    def test_lines_and_early_talkers(self):
+        d = Daemon(words="limits { line_size = 600 greet_delay = 1s }").start()
+        self.addCleanup(d.stop)
+        began = time.monotonic()
+        with d.smtp() as client:
+            self.assertGreater(time.monotonic() - began, 0.9)
+            self.assertEqual(client.docmd("NOOP", "x" * 590)[0], 250)
+            self.assertEqual(client.docmd("NOOP", "x" * 600)[0], 500)
+        with socket.create_connection(("127.0.0.1", d.ports["smtp"]), timeout=20) as early:
+            early.sendall(b"EHLO spam.example\r\n")
+            self.assertTrue(early.makefile("rb").read().startswith(b"554 5.5.1 "))
+
+    def test_out_of_range(self):
+        d = Daemon()
+        self.addCleanup(d.stop)
+        text = d.conf.read_text()
+        for what in ("idle = 0", "total = 99999999999", "errors = 0", "message_size = 0", "command_size = 8G",
+                     "line_size = 511", "line_size = 33K", "greet_delay = 6m"):
+            d.conf.write_text(f"{text}limits {{ {what} }}\n")
+            checked = check(d.conf)
+            self.assertNotEqual(checked.returncode, 0, what)
+            self.assertRegex(checked.stderr, rf"mailserv\.conf:\d+: {what.split()[0]} is out of range: write \d+ to \d+")
 
 
 class Proxy(unittest.TestCase):
