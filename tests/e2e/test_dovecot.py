@@ -41,8 +41,11 @@ def view(client):
             if not row:
                 continue
             got = attributes(row[row.index(b"(") + 1:-1])
-            content = client.uid("FETCH", str(got["UID"]), "(BODY.PEEK[])")[1][0][1]
-            messages[got["UID"]] = (frozenset(got["FLAGS"]) - {"\\Recent"}, got["INTERNALDATE"], got["RFC822.SIZE"],
+            answer = client.uid("FETCH", str(got["UID"]), "(BODY.PEEK[])")[1][0]
+            content = answer[1] if isinstance(answer, tuple) else b""  # "" is no literal
+            # Both " 1-Jan" and "01-Jan" are a date-day-fixed (RFC 3501, 9).
+            date = got["INTERNALDATE"].replace(b" ", b"0", 1) if got["INTERNALDATE"][:1] == b" " else got["INTERNALDATE"]
+            messages[got["UID"]] = (frozenset(got["FLAGS"]) - {"\\Recent"}, date, got["RFC822.SIZE"],
                                     hashlib.sha256(content).hexdigest())
             assert len(content) == got["RFC822.SIZE"], f"{name} {got}"
         found[name] = (*state, messages)
@@ -165,7 +168,7 @@ class Default(unittest.TestCase):
             self.fill(client)
             client.logout()
             first = sync(server.port, False)
-        self.assertEqual(len(first), 12)
+        self.assertEqual(len(first), 11)  # the deleted one is not fetched
         self.assertEqual(sync(self.d.ports["imaps"], True), first)
         with self.d.imap() as client:
             self.change(client)
