@@ -248,7 +248,7 @@ static void flush(struct msv_conn *conn)
 	if (!msv_conn_room(conn))
 		conn->stalled = true;
 	msv_layers_send(conn);
-	if (conn->stalled && msv_conn_room(conn) >= conn->out_window / 2) {
+	if (conn->stalled && msv_conn_room(conn) >= (conn->out_window + 1) / 2) {
 		conn->stalled = false;
 		conn->kicked = true;
 	}
@@ -427,7 +427,7 @@ void msv_conn_sent(struct msv_conn *conn, size_t n)
 	if (!msv_conn_room(conn))
 		conn->stalled = true;
 	msv_buf_consume(&conn->wire, n);
-	if (conn->stalled && msv_conn_room(conn) >= conn->out_window / 2)
+	if (conn->stalled && msv_conn_room(conn) >= (conn->out_window + 1) / 2)
 		msv_conn_kick(conn);
 	else
 		msv_env_defer(conn->env, &conn->task);

@@ -237,8 +237,10 @@ static bool take_mechanism(struct imap_session *s, const char **name, struct msv
 		*initial = (struct msv_span){ a->p, (size_t)(a->end - a->p) };
 		a->p = a->end;
 	}
+	if (!msv_imap_arg_end(a))
+		return false;
 	*name = msv_arena_strndup(&s->cmd.arena, mechanism.p, mechanism.n);
-	return (*name && msv_imap_arg_end(a)) || msv_imap_arg_nomem(a);
+	return *name || msv_imap_arg_nomem(a);
 }
 
 enum imap_run msv_imap_run_authenticate(struct imap_session *s)

@@ -151,6 +151,7 @@ struct imap_reader {
 	uint64_t literal;  /* octets announced last */
 	uint64_t left;     /* octets of a literal still to come */
 	unsigned literals; /* so far */
+	size_t size;       /* octets so far, but for the last line end */
 	size_t scanned;    /* of a line looked for by msv_imap_read_line() */
 	const char *error; /* why the command is dropped */
 	const char *code;  /* as args.code */

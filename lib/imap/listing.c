@@ -102,7 +102,8 @@ int msv_imap_listing_finish(struct imap_listing *l)
 	size_t n = l->n;
 	int error = 0;
 
-	qsort(given, n, sizeof(*given), compare);
+	if (n)
+		qsort(given, n, sizeof(*given), compare);
 	l->v = NULL;
 	l->n = l->cap = 0;
 	for (size_t i = 0; i < n && !error; i++) {

@@ -10,6 +10,8 @@
 /* How much of "{12+}" was seen: reader.brace. */
 enum { NONE, OPEN, DIGITS, PLUS, CLOSED };
 
+enum { HEAD = IMAP_TAG_MAX + 32 };
+
 void msv_imap_reader_reset(struct imap_session *s)
 {
 	struct imap_command *cmd = &s->cmd;
@@ -40,18 +42,14 @@ static void drop(struct imap_session *s, const char *error, const char *code)
 	r->code = code;
 }
 
-/* Keeps what fits.  Of a command that is dropped the beginning is kept: its tag. */
+/* Keeps what fits.  Of a command that is dropped the head is kept: tag and name. */
 static void keep(struct imap_session *s, const char *p, size_t n)
 {
 	size_t have = msv_buf_len(&s->cmd.text);
+	size_t room = s->reader.skipping ? HEAD : limit(s) + 2; /* and a literal's line end */
 
-	if (s->reader.skipping && have)
-		return;
-	if (n > limit(s) - have) {
-		drop(s, "The command is too long", NULL);
-		n = limit(s) - have;
-	}
-	msv_buf_put(&s->cmd.text, p, n);
+	room = have < room ? room - have : 0;
+	msv_buf_put(&s->cmd.text, p, n < room ? n : room);
 }
 
 /* Follows the line by one character; what is outside quotes may become a literal. */
@@ -95,8 +93,11 @@ static bool line_char(struct imap_session *s, char c)
 	if (r->cr || !c)
 		drop(s, "The command holds a NUL or a lone CR", NULL);
 	r->cr = c == '\r';
-	if (!r->cr)
-		follow(r, c);
+	if (r->cr)
+		return false;
+	if (++r->size > limit(s))
+		drop(s, "The command is too long", NULL);
+	follow(r, c);
 	return false;
 }
 
@@ -107,6 +108,8 @@ static bool take_line(struct imap_session *s)
 	const char *p = msv_buf_data(in);
 	size_t n = msv_buf_len(in), i = 0;
 
+	if (s->reader.cr && p[0] != '\n')
+		keep(s, "\r", 1); /* held back, and not the line's end */
 	while (i < n && !line_char(s, p[i]))
 		i++;
 	bool ended = i < n;
@@ -152,6 +155,9 @@ static enum imap_read begin_literal(struct imap_session *s)
 
 	judge_literal(s);
 	keep(s, "\r\n", 2);
+	r->size += 2;
+	if (r->size > limit(s))
+		drop(s, "The command is too long", NULL);
 	r->brace = NONE;
 	if (!r->skipping && s->cmd.def->literal) {
 		msv_imap_aim(s);
@@ -161,8 +167,10 @@ static enum imap_read begin_literal(struct imap_session *s)
 		if (verdict < 0)
 			drop(s, s->cmd.args.error, s->cmd.args.code);
 	}
-	if (!r->skipping && r->literal > limit(s) - msv_buf_len(&s->cmd.text))
+	if (!r->skipping && r->literal > limit(s) - r->size)
 		drop(s, "[TOOBIG] The literal is too long", NULL);
+	if (!r->skipping)
+		r->size += (size_t)r->literal;
 	if (r->sync && r->skipping)
 		return IMAP_READ_FAILED;
 	if (r->skipping && (s->state == IMAP_NOT_AUTHENTICATED || r->literal > UINT64_MAX / 32))
@@ -228,12 +236,12 @@ int msv_imap_read_line(struct imap_session *s, struct msv_span *line, size_t *us
 
 	if (!end) {
 		r->scanned = n;
-		return n > s->config.preauth_line_max ? MSV_ERR_LIMIT : 0;
+		return n > (size_t)s->config.preauth_line_max + 1 ? MSV_ERR_LIMIT : 0;
 	}
 	r->scanned = 0;
 	*used = (size_t)(end - p) + 1;
 	*line = (struct msv_span){ p, (size_t)(end - p) };
 	if (line->n && p[line->n - 1] == '\r')
 		line->n--;
-	return 1;
+	return line->n > s->config.preauth_line_max ? MSV_ERR_LIMIT : 1;
 }

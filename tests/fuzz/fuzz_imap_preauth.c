@@ -1,0 +1,11 @@
+/* Fuzzes an IMAP session from its greeting on.  The first byte says what server it
+ * is, the second how the pieces fall; the rest is what the client sends. */
+#include "imap_play.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	play_both(data, size, false);
+	return 0;
+}
