@@ -16,7 +16,7 @@ fuzz_seconds=${MSV_FUZZ_SECONDS:-3}
 
 # shellcheck source=examples/packages.sh
 . examples/packages.sh
-test_packages="check clang libclang-rt-dev clang-format g++ python3 curl swaks mutt isync msmtp mandoc openssl
+test_packages="check clang libclang-rt-dev clang-format g++ python3 curl swaks libnet-ssleay-perl mutt isync msmtp mandoc openssl
 	git procps libstemmer0d libexttextcat-2.0-0 liblua5.3-0 libwrap0"
 # shellcheck disable=SC2086 # lists of words
 sh examples/install.sh $build_packages $test_packages || exit 1

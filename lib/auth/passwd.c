@@ -173,14 +173,17 @@ static int take_contents(
 
 static void report_unreadable(struct msv_passwd *p, int error)
 {
+	static const char absent[] = "; correct the path, or make it by adding an account",
+	                  closed[] = "; correct the path or its permissions";
 	char line[512];
 
 	if (p->failed == error)
 		return;
 	p->failed = error;
-	size_t n = p->source.table->n;
 	snprintf(line, sizeof(line), "%s: cannot be read: %s%s", p->path, msv_passwd_why(error),
-	    n ? "; the accounts known before stay" : "");
+	    p->source.table->n          ? "; the accounts known before stay"
+	    : error == MSV_ERR_NOTFOUND ? absent
+	                                : closed);
 	if (p->report)
 		p->report(p->user, MSV_LOG_ERROR, line);
 	else
