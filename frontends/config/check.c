@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,33 @@ static void check_passwd(
 	msv_passwd_free(passwd);
 }
 
+/* Looks for an account that receives mail. */
+struct search {
+	const char *name;
+	bool found;
+};
+
+static void on_account(void *user, const struct msv_account *account, const char *scheme)
+{
+	struct search *search = user;
+	(void)scheme;
+	if (account->receives && strcasecmp(account->name, search->name) == 0)
+		search->found = true;
+}
+
+static void check_postmaster(
+    const struct config *config, struct msv_env *env, struct findings *findings)
+{
+	struct search search = { .name = config->postmaster };
+	if (!config->postmaster || msv_passwd_list(env, config->passwd, on_account, &search) != 0 ||
+	    search.found)
+		return;
+	say(findings, MSV_LOG_ERROR,
+	    "%s: postmaster %s is no account that receives mail; add it with: mailservctl user add "
+	    "%s",
+	    config->file, config->postmaster, config->postmaster);
+}
+
 /* True when the user may write to what stat says. */
 static bool may_write(const struct stat *st, uid_t uid, gid_t gid)
 {
@@ -151,6 +179,7 @@ unsigned config_check(const struct config *config, unsigned *warnings)
 		return 1;
 	check_certificates(config, env, &findings);
 	check_passwd(config, env, &findings);
+	check_postmaster(config, env, &findings);
 	check_directories(config, &findings);
 	msv_env_free(env);
 	if (warnings)

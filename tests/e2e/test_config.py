@@ -84,6 +84,12 @@ class Mistakes(unittest.TestCase):
         done = check(self.d.conf)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_postmaster_must_exist(self):
+        with Daemon(words='postmaster = "nobody-there@example.org"') as d:
+            done = d.ctl("check", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("postmaster nobody-there@example.org is no account that receives mail; add it", done.stderr)
+
     def test_a_directory(self):
         done = check(self.d.dir)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
