@@ -23,8 +23,7 @@ static const char *const session[] = {
 	"a FETCH 1 (RFC822.HEADER BODY[HEADER.FIELDS (\"From\" Subject x)] BODY[]<1.5>)\r\n",
 	"a STORE 1 +FLAGS ($Forwarded Job)\r\na UID STORE 2 FLAGS.SILENT \\Deleted\r\n",
 	"a SEARCH OR (SUBJECT parts) NOT TEXT inner\r\n",
-	"a UID SEARCH RETURN (ALL MIN MAX COUNT) CHARSET iso-8859-1 BODY one LARGER 1 KEYWORD "
-	"Job\r\n",
+	"a UID SEARCH RETURN (ALL MIN MAX COUNT) CHARSET iso-8859-1 BODY one KEYWORD Job\r\n",
 	"a COPY 1 &AOQ-\r\na UID MOVE 1 &AOQ-/b/c\r\na EXPUNGE\r\na UID EXPUNGE 1:*\r\n",
 	"a IDLE\r\nDONE\r\na CHECK\r\na UNSELECT\r\na EXAMINE INBOX\r\na CLOSE\r\n",
 	"a SELECT nowhere\r\na FROB {3+}\r\nabc\r\na LOGOUT\r\n",

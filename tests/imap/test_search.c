@@ -1,4 +1,6 @@
 /* SEARCH (RFC 3501 6.4.4, 4731): every key, charsets, programs of any shape. */
+#include "config.h"
+
 #include "imap/rig.h"
 
 /* Six messages; what each is for stands in the table below. */
@@ -226,8 +228,13 @@ START_TEST(returned)
 }
 END_TEST
 
+/* Beyond ASCII letters are alike in upper and lower case, and sharp s is ss, with
+ * utf8proc alone. */
 START_TEST(charsets)
 {
+#ifndef HAVE_UTF8PROC
+	return;
+#endif
 	rig_play(prepare,
 	    RIG_HELLO RIG_SELECT("INBOX") "C: a SEARCH CHARSET UTF-8 SUBJECT {7+}\n"
 	                                  "C= Gr\\xc3\\xbcsse\\r\\n\n"
