@@ -46,7 +46,9 @@ enum {
 	MSV_FLAG_DELETED = 8,
 	MSV_FLAG_DRAFT = 16,
 	MSV_FLAG_RECENT = 32, /* given by the store to one opening; never set by callers */
-	MSV_FLAG_PASSED = 64, /* Maildir's P; kept, and shown as keyword $Forwarded */
+	/* Maildir's P; shown as keyword $Forwarded, and kept as such where
+	 * permanent_flags lack it. */
+	MSV_FLAG_PASSED = 64,
 };
 
 /* Special uses of a mailbox (RFC 6154). */

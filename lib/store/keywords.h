@@ -11,6 +11,9 @@
 /* Room for the longest file. */
 #define MSV_KEYWORDS_SIZE (MSV_MAX_LETTERS * (MSV_KEYWORD_SIZE + 4))
 
+/* MSV_FLAG_PASSED as Dovecot keeps it: it knows no letter P. */
+#define MSV_KEYWORD_PASSED "$Forwarded"
+
 /* Owns no memory, so that jobs can fill one. */
 struct msv_keywords {
 	char name[MSV_MAX_LETTERS][MSV_KEYWORD_SIZE]; /* "": the letter is free */

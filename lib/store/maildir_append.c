@@ -224,13 +224,15 @@ static int add_message(struct msv_append *append, const struct msv_append_messag
 	message->date = how->internal_date ? how->internal_date : now;
 	message->lf.verbatim = how->verbatim;
 	msv_buf_init(&message->text, append->env);
-	parcel->flags = how->flags & ~(uint32_t)MSV_FLAG_RECENT;
+	parcel->flags = how->flags & ~(uint32_t)(MSV_FLAG_RECENT | MSV_FLAG_PASSED);
 	parcel->temp = msv_maildir_unique(append->maildir);
 	error = parcel->temp ? 0 : MSV_ERR_NOMEM;
 	for (size_t i = 0; !error && i < how->nkeywords; i++)
 		error = msv_keyword_valid(how->keywords[i])
 		            ? msv_delivery_keyword(&append->delivery, parcel, how->keywords[i])
 		            : MSV_ERR_LIMIT;
+	if (!error && how->flags & MSV_FLAG_PASSED)
+		error = msv_delivery_keyword(&append->delivery, parcel, MSV_KEYWORD_PASSED);
 	return error;
 }
 

@@ -36,8 +36,8 @@ struct change {
 	int error;
 };
 
-static const uint32_t settable = MSV_FLAG_SEEN | MSV_FLAG_ANSWERED | MSV_FLAG_FLAGGED |
-                                 MSV_FLAG_DELETED | MSV_FLAG_DRAFT | MSV_FLAG_PASSED;
+static const uint32_t settable =
+    MSV_FLAG_SEEN | MSV_FLAG_ANSWERED | MSV_FLAG_FLAGGED | MSV_FLAG_DELETED | MSV_FLAG_DRAFT;
 
 static void change_free(struct change *change)
 {
@@ -404,18 +404,30 @@ static void turn(struct msv_act *act)
 
 /* -- Asking -------------------------------------------------------------------------------------------- */
 
-static int copy_words(struct change *change, const char *const *keywords, size_t n)
+static int add_word(struct change *change, const char *keyword)
+{
+	if (!msv_keyword_valid(keyword))
+		return MSV_ERR_LIMIT;
+	/* The letter P, which others may have set, goes with its keyword. */
+	if (change->mode == MSV_FLAGS_REMOVE && strcasecmp(keyword, MSV_KEYWORD_PASSED) == 0)
+		change->flags |= MSV_FLAG_PASSED;
+	change->word[change->nwords] = msv_strdup(change->env, keyword);
+	if (!change->word[change->nwords])
+		return MSV_ERR_NOMEM;
+	change->nwords++;
+	return 0;
+}
+
+static int copy_words(struct change *change, const struct msv_flag_change *how)
 {
 	size_t cap = 0;
-	int error = n ? msv_grow(change->env, &change->word, &cap, n, sizeof(*change->word)) : 0;
+	int error =
+	    msv_grow(change->env, &change->word, &cap, how->nkeywords + 1, sizeof(*change->word));
 
-	for (size_t i = 0; !error && i < n; i++) {
-		if (!msv_keyword_valid(keywords[i]))
-			return MSV_ERR_LIMIT;
-		change->word[i] = msv_strdup(change->env, keywords[i]);
-		error = change->word[i] ? 0 : MSV_ERR_NOMEM;
-		change->nwords += !error;
-	}
+	for (size_t i = 0; !error && i < how->nkeywords; i++)
+		error = add_word(change, how->keywords[i]);
+	if (!error && how->flags & MSV_FLAG_PASSED)
+		error = add_word(change, MSV_KEYWORD_PASSED);
 	return error;
 }
 
@@ -446,7 +458,7 @@ void msv_maildir_flags(void *self, struct msv_mailbox *mailbox, const struct msv
 	msv_batch_init(&change->batch, env, MSV_BATCH_RENAME, change->place, NULL);
 	error = msv_uids_copy(env, uids, &change->uids);
 	if (!error)
-		error = copy_words(change, how->keywords, how->nkeywords);
+		error = copy_words(change, how);
 	if (error) {
 		answer(change, error);
 		return;

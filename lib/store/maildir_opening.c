@@ -79,6 +79,14 @@ static bool make_email_id(const struct msv_mail *mail, char id[MSV_EMAIL_ID_SIZE
 	return true;
 }
 
+/* True when a message has the keyword that says the same as the letter P. */
+static bool has_passed(const struct msv_folder *folder, uint32_t letters)
+{
+	int letter = folder->letters ? msv_keywords_find(folder->letters, MSV_KEYWORD_PASSED) : -1;
+
+	return letter >= 0 && letters >> letter & 1;
+}
+
 static bool is_recent(const struct msv_mailbox *mailbox, const struct msv_mail *mail)
 {
 	struct msv_uidset taken = { mailbox->recent.r, mailbox->recent.n };
@@ -102,6 +110,8 @@ struct msv_message msv_mailbox_message(const struct msv_mailbox *mailbox,
 
 	if (is_recent(mailbox, mail))
 		message.flags |= MSV_FLAG_RECENT;
+	if (message.flags & MSV_FLAG_PASSED && has_passed(mailbox->folder, mail->letters))
+		message.flags &= ~(uint32_t)MSV_FLAG_PASSED;
 	if (fields & MSV_FIELD_IDS && make_email_id(mail, email_id))
 		message.email_id = email_id;
 	return message;
@@ -246,7 +256,7 @@ static void answer_open(struct opening *opening)
 		.readonly = mailbox->readonly,
 		.can_create_keywords = !mailbox->readonly,
 		.permanent_flags = MSV_FLAG_SEEN | MSV_FLAG_ANSWERED | MSV_FLAG_FLAGGED |
-		                   MSV_FLAG_DELETED | MSV_FLAG_DRAFT | MSV_FLAG_PASSED,
+		                   MSV_FLAG_DELETED | MSV_FLAG_DRAFT,
 		.status = msv_folder_status(mailbox->folder),
 	};
 

@@ -141,6 +141,26 @@ START_TEST(test_renamed)
 }
 END_TEST
 
+/* $Forwarded is Dovecot's keyword; the letter P, which Dovecot keeps, is shown as
+ * the same and goes with it. */
+START_TEST(test_forwarded)
+{
+	make_dovecot();
+	scratch_puts("ann/cur/1795369192.M1P4.vm:2,PS", "x\n");
+	struct msv_mailbox *mailbox = opened("INBOX", false);
+	ck_assert_uint_eq(got.open.permanent_flags & MSV_FLAG_PASSED, 0);
+	ck_assert_int_eq(do_flags(mailbox, 9, 9, MSV_FLAGS_ADD, 0, NULL), 0);
+	ck_assert_str_eq(got.rows, "9:PS ");
+	ck_assert_int_eq(do_flags(mailbox, 9, 9, MSV_FLAGS_ADD, MSV_FLAG_PASSED, NULL), 0);
+	ck_assert_str_eq(got.rows, "9:S+$Forwarded ");
+	ck_assert(scratch_has("ann/cur/1795369192.M1P4.vm:2,PSa"));
+	ck_assert_int_eq(do_flags(mailbox, 9, 9, MSV_FLAGS_REMOVE, 0, "$forwarded"), 0);
+	ck_assert_str_eq(got.rows, "9:S ");
+	ck_assert(scratch_has("ann/cur/1795369192.M1P4.vm:2,S"));
+	do_close(mailbox);
+}
+END_TEST
+
 /* An op that meets a name that is not true any more finds the file. */
 START_TEST(test_renamed_behind_our_back)
 {
@@ -459,12 +479,12 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, world_setup, world_teardown);
 	tcase_set_timeout(tc, 60);
-	add(tc,
-	    (const TTest *[]){ test_dovecot, test_changed_for_dovecot, test_dropped_in,
-	        test_renamed, test_renamed_behind_our_back, test_undeleted_behind_our_back,
-	        test_removed, test_uid_by_others, test_locked_by_others, test_mailbox_taken_away,
-	        test_uidvalidity_changed, test_list_lost, test_list_version_1, test_list_torn,
-	        test_list_nonsense, test_odd_files, test_links, test_readonly_disk, NULL });
+	add(tc, (const TTest *[]){ test_dovecot, test_changed_for_dovecot, test_dropped_in,
+	            test_renamed, test_forwarded, test_renamed_behind_our_back,
+	            test_undeleted_behind_our_back, test_removed, test_uid_by_others,
+	            test_locked_by_others, test_mailbox_taken_away, test_uidvalidity_changed,
+	            test_list_lost, test_list_version_1, test_list_torn, test_list_nonsense,
+	            test_odd_files, test_links, test_readonly_disk, NULL });
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }
