@@ -42,9 +42,10 @@ static void take_line(struct msv_keywords *out, const char *p, size_t n)
 	p++;
 	if (!name_valid(p, (size_t)(end - p)) || out->name[index][0])
 		return;
-	memcpy(out->name[index], p, (size_t)(end - p));
-	if (msv_keywords_find(out, out->name[index]) != (int)index)
-		memset(out->name[index], 0, MSV_KEYWORD_SIZE);
+	char name[MSV_KEYWORD_SIZE] = "";
+	memcpy(name, p, (size_t)(end - p));
+	if (msv_keywords_find(out, name) < 0)
+		memcpy(out->name[index], name, sizeof(name));
 }
 
 void msv_keywords_parse(const char *p, size_t n, struct msv_keywords *out)

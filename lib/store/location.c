@@ -288,7 +288,7 @@ static int put_mailbox(
 	for (;;) {
 		const char *next = memchr(p, join, (size_t)(end - p));
 		size_t len = (size_t)((next ? next : end) - p), at = msv_buf_len(out);
-		if (!level_fits(layout, p, len))
+		if (!level_fits(layout, p, len) || len > MAX_COMPONENT)
 			return MSV_ERR_FORMAT;
 		int error = msv_mutf7_decode(p, len, out);
 		if (error)

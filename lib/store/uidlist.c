@@ -169,9 +169,9 @@ size_t msv_uidlist_format_record(const struct msv_uidlist_record *record, char *
 
 bool msv_uidlist_key(const struct msv_span *keys, char key, struct msv_span *value)
 {
-	const char *p = keys->p, *end = p + keys->n;
+	const char *p = keys->n ? keys->p : "", *end = p + keys->n;
 
-	while (keys->n && p < end) {
+	while (p < end) {
 		const char *space = memchr(p, ' ', (size_t)(end - p));
 		const char *stop = space ? space : end;
 		if (stop > p && *p == key) {
