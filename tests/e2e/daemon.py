@@ -3,6 +3,7 @@ and a configuration of its own; and what tests need to talk to it.
 """
 
 import contextlib
+import fcntl
 import imaplib
 import os
 import pathlib
@@ -26,16 +27,26 @@ OTHER, OTHER_PASSWORD = "bert@example.org", "battery staple"
 BARE, BARE_PASSWORD = "scanner", "beep"
 
 
+_reserved = []
+
+
 def free_port():
-    """A port of the loopback interface below those the system gives to clients: nobody gets it by chance
-    before it is bound."""
+    """A port of the loopback interface for this process alone: below those the system gives to clients, so
+    that nobody gets it by chance before it is bound, and locked against other test processes."""
+    place = pathlib.Path(tempfile.gettempdir()) / f"mailserv-ports-{os.geteuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
     while True:
-        port = random.randrange(12000, 30000)
-        with socket.socket() as s:
+        port = random.randrange(10000, 16000)
+        lock = open(place / str(port), "a")  # kept open: that keeps the lock
+        with contextlib.suppress(OSError), socket.socket() as s:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                s.bind(("127.0.0.1", port))
-                return port
+            s.bind(("127.0.0.1", port))
+            _reserved.append(lock)
+            if len(_reserved) > 200:
+                _reserved.pop(0).close()
+            return port
+        lock.close()
 
 
 def make_certificate(cert, key, names=("localhost",), valid=(-1, 30)):
@@ -132,7 +143,7 @@ class Daemon:
         self.log = open(self.log_file, "a", encoding="utf-8")
         self.process = subprocess.Popen([str(MAILSERVD), "-f", "-c", str(self.conf)], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while " is ready: " not in self.text():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("mailservd did not start:\n" + self.text())
