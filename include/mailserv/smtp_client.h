@@ -228,7 +228,7 @@ struct msv_smtp_client_config {
 	/* The name asked for (SNI) and verified: the host of the MX record, or of the
 	 * smarthost; NULL: none is asked for, nothing verifies. */
 	const char *server_name;
-	const char *user, *password;     /* AUTH; NULL: none.  UTF-8 */
+	const char *username, *password; /* AUTH; NULL: none.  UTF-8 */
 	bool auth_in_clear;              /* AUTH without TLS: loopback tests only */
 	bool no_pipelining, no_chunking; /* not used even if offered */
 
@@ -266,7 +266,7 @@ struct msv_smtp_client_config {
  * answered then.  msv_conn_shutdown() ends it: a message under way comes back
  * temporary, those that wait untried.  MSV_ERR_INVAL (a hostname that cannot
  * be said, implicit TLS, required TLS or verified TLS without `tls`, verified
- * without server_name, a user without password), MSV_ERR_NOMEM, MSV_ERR_IO (no
+ * without server_name, a username without password), MSV_ERR_NOMEM, MSV_ERR_IO (no
  * randomness for a session id), MSV_ERR_TLS.
  */
 MSV_API int msv_smtp_client_new(struct msv_env *env, const struct msv_smtp_client_config *config,
