@@ -60,7 +60,8 @@ struct msv_aliases_options {
 /*
  * Reads n bytes of an aliases file (NULL, 0: there is none; accounts, tags and
  * postmaster still work).  A line that is broken is reported and left out, a
- * broken target too; the others hold.
+ * broken target too; the others hold.  A name that has no good target, or an
+ * :include: that cannot be read, becomes a 451, so that mail waits.
  *
  * 0; MSV_ERR_NOMEM; MSV_ERR_LIMIT (larger than MSV_ALIASES_SIZE_MAX);
  * MSV_ERR_FORMAT (a domain of the options is none); MSV_ERR_BUSY (see read_file).
@@ -137,9 +138,9 @@ typedef void (*msv_expand_step_fn)(void *user, const char *text);
  * What is tried for local+tag@domain of ours, the first that fits: the aliases
  * local+tag@domain, local@domain, local+tag, local; the account local+tag@domain;
  * the account local@domain (tag is set then); for a bare name from an alias the
- * other domains; the domain alias or catch-all @domain; the catch-all @ of all
- * domains; for mailer-daemon the postmaster; for postmaster the options' account
- * and any domain's postmaster.  Everything behind the first account is left to
+ * other domains; for mailer-daemon the postmaster; for postmaster the options'
+ * account and any domain's postmaster; the domain alias or catch-all @domain; the
+ * catch-all @ of all domains.  Everything behind the first account is left to
  * msv_expansion_no_account(), because only the caller can look accounts up.
  *
  * An alias that names itself means the account of that name ("anna: anna,
@@ -260,25 +261,37 @@ void msv_senders_free(struct msv_senders *senders);
 
 struct msv_sender_question {
 	struct msv_aliases *aliases;       /* required */
-	const struct msv_senders *senders; /* NULL: no such table */
+	const struct msv_senders *senders; /* NULL: no such table; must outlive the check */
 	const char *account;               /* who logged in */
 	const struct msv_smtp_address *from;
-	/* The caller looked up: no account has this address, with its tag or without.
-	 * Only then a domain alias or catch-all that leads to the account counts. */
-	bool no_account;
+};
+
+/* A question that may need accounts looked up.  Zeroed before use. */
+struct msv_sender_check {
+	const char *ask; /* the account to look up */
+
+	struct msv_env *env;
+	char *account;
+	struct msv_expansion expansion;
+	size_t leaf, asked;
 };
 
 /*
  * May the account send as that address?  Yes: the empty sender (notifications);
- * its own address, with a tag too; an address that expands to it, alone or among
- * others; what the table gives it.  Appends why (not) to `why`, one line in words:
- * on refusal the text of 553 5.7.1.
+ * its own address, with a tag too; an address whose mail it gets, alone or among
+ * others; what the table gives it.
  *
- * 0; MSV_ERR_DENIED; MSV_ERR_NOTFOUND: no, unless no account has the address -
- * look up question->from (with the tag, then without) and ask again with
- * no_account set, or take it as MSV_ERR_DENIED when there is one; MSV_ERR_NOMEM.
+ * 0: yes; MSV_ERR_DENIED: no (553 5.7.1); MSV_ERR_NOMEM; MSV_ERR_BUSY: look up
+ * whether check->ask is an account that receives mail, and tell
+ * msv_sender_answer().  At most MSV_SENDER_ASKS_MAX times.  Yes and no append the
+ * reason to `why`, one line in words, fit for the reply.
  */
-int msv_sender_check(
-    struct msv_env *env, const struct msv_sender_question *question, struct msv_buf *why);
+#define MSV_SENDER_ASKS_MAX 100
+int msv_sender_check(struct msv_env *env, const struct msv_sender_question *question,
+    struct msv_sender_check *check, struct msv_buf *why);
+/* Goes on after MSV_ERR_BUSY, with the same results. */
+int msv_sender_answer(struct msv_sender_check *check, bool is_account, struct msv_buf *why);
+/* Frees what it holds; a zeroed one is fine. */
+void msv_sender_check_fini(struct msv_sender_check *check);
 
 #endif
