@@ -64,6 +64,7 @@ enum msv_error {
 	MSV_ERR_TLS = -14,         /* a TLS handshake, certificate or key failed */
 	MSV_ERR_BUSY = -15,        /* a lock is held or a throttle is on: try again later */
 	MSV_ERR_NOSPACE = -16,     /* the disk is full: temporary */
+	MSV_ERR_TIMEOUT = -17,     /* no answer in time: temporary */
 };
 
 /* What `error` (an enum msv_error) means, in a few words of plain English.

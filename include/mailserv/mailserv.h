@@ -5,6 +5,7 @@
 #include <mailserv/auth.h>
 #include <mailserv/base.h>
 #include <mailserv/conn.h>
+#include <mailserv/dns.h>
 #include <mailserv/imap_server.h>
 #include <mailserv/message.h>
 #include <mailserv/mta.h>
@@ -12,5 +13,6 @@
 #include <mailserv/store.h>
 #include <mailserv/testing.h>
 #include <mailserv/tls.h>
+#include <mailserv/transport.h>
 
 #endif

@@ -27,6 +27,7 @@ const char *msv_strerror(int error)
 		[-MSV_ERR_TLS] = "TLS failed",
 		[-MSV_ERR_BUSY] = "busy, try again later",
 		[-MSV_ERR_NOSPACE] = "no space left on disk",
+		[-MSV_ERR_TIMEOUT] = "timed out",
 	};
 	const int count = sizeof(words) / sizeof(*words);
 

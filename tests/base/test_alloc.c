@@ -55,10 +55,10 @@ END_TEST
 
 START_TEST(words_for_errors)
 {
-	for (int error = 0; error >= MSV_ERR_NOSPACE; error--)
+	for (int error = 0; error >= MSV_ERR_TIMEOUT; error--)
 		ck_assert_str_ne(msv_strerror(error), "unknown error");
 	ck_assert_str_eq(msv_strerror(1), "unknown error");
-	ck_assert_str_eq(msv_strerror(MSV_ERR_NOSPACE - 1), "unknown error");
+	ck_assert_str_eq(msv_strerror(MSV_ERR_TIMEOUT - 1), "unknown error");
 	ck_assert_str_eq(msv_strerror(INT32_MIN), "unknown error");
 	ck_assert_str_eq(msv_version(), "0.1.0");
 }
