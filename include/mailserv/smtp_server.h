@@ -59,6 +59,22 @@ struct msv_smtp_address {
 	const char *domain;  /* lower case, "" when there is none; literals as "[192.0.2.1]" */
 };
 
+/* RET (RFC 3461 4.3): what of the message a notification of failure returns. */
+enum msv_smtp_ret {
+	MSV_RET_NONE, /* not given */
+	MSV_RET_FULL, /* all of it */
+	MSV_RET_HDRS  /* its header */
+};
+
+/* NOTIFY (RFC 3461 4.1): when the sender is told, as bits.  0: not given, that is
+ * failure and delay. */
+enum msv_smtp_notify {
+	MSV_NOTIFY_NEVER = 1, /* stands alone */
+	MSV_NOTIFY_SUCCESS = 2,
+	MSV_NOTIFY_FAILURE = 4,
+	MSV_NOTIFY_DELAY = 8
+};
+
 /* MAIL (RFC 5321 4.1.1.2). */
 struct msv_smtp_mail {
 	size_t size;
@@ -67,13 +83,29 @@ struct msv_smtp_mail {
 	bool body_8bit;           /* BODY=8BITMIME (RFC 6152) */
 	bool smtputf8;            /* SMTPUTF8 (RFC 6531) */
 	const char *auth; /* AUTH=, decoded; "<>" unless a user logged in; NULL none (RFC 4954 5) */
+	enum msv_smtp_ret ret;
+	/* ENVID= (RFC 3461 4.4), decoded: at most 100 printable ASCII characters; NULL
+	 * none. */
+	const char *envid;
+	bool requiretls; /* no hop without verified TLS (RFC 8689 4) */
+	/* HOLDFOR= or HOLDUNTIL= (RFC 4865): the microsecond since the epoch before
+	 * which the message may not go on, 0 none; and as it was asked for, to be told
+	 * in notifications (RFC 4865 5.1.2): "for;86400", "until;2027-01-31T08:00:00Z",
+	 * NULL none. */
+	uint64_t hold_until;
+	const char *hold;
 };
 
 /* RCPT (RFC 5321 4.1.1.3).  "postmaster" without a domain has domain "". */
 struct msv_smtp_rcpt {
 	size_t size;
 	struct msv_smtp_address to;
-	size_t index; /* among the accepted ones, if this one is */
+	size_t index;    /* among the accepted ones, if this one is */
+	unsigned notify; /* NOTIFY=: enum msv_smtp_notify */
+	/* ORCPT= (RFC 3461 4.2), decoded: an address type, ";" and whom the sender wrote
+	 * to, "rfc822;Bob@example.org"; NULL none.  At most 500 octets, printable ASCII;
+	 * those of type utf-8 (RFC 6533 3) are UTF-8 without control characters. */
+	const char *orcpt;
 };
 
 /*
@@ -186,6 +218,13 @@ struct msv_smtp_config {
 	uint32_t data_rate_min;
 	/* Wait before 220; who talks first gets 554 5.5.1 [0: nobody does] */
 	uint32_t greet_delay_ms;
+
+	/* Promises that the handler keeps; each is offered only when set. */
+	bool offer_dsn;        /* DSN (RFC 3461): lines of 2048 octets at least are taken */
+	bool offer_requiretls; /* REQUIRETLS (RFC 8689), once TLS is on */
+	/* FUTURERELEASE (RFC 4865), submission only: how long mail is held at most, in
+	 * seconds, up to 999,999,999; 0: not offered. */
+	uint32_t future_release_max_s;
 };
 
 /*

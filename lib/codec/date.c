@@ -305,6 +305,51 @@ int msv_imap_date_parse(const char *p, size_t n, int64_t *day)
 	return 0;
 }
 
+/* -- RFC 3339 -------------------------------------------------------------- */
+
+/* "2027-01-31" */
+static bool read_full_date(struct msv_scan *s, struct civil *c)
+{
+	return read_number(s, 4, 4, &c->year) && read_char(s, '-') &&
+	       read_number(s, 2, 2, &c->month) && read_char(s, '-') &&
+	       read_number(s, 2, 2, &c->day) && civil_ok(c);
+}
+
+/* "08:00:00", perhaps with ".25" */
+static bool read_full_time(struct msv_scan *s, int *seconds)
+{
+	int hour, minute, second;
+
+	if (!read_number(s, 2, 2, &hour) || !read_char(s, ':') || !read_number(s, 2, 2, &minute) ||
+	    !read_char(s, ':') || !read_number(s, 2, 2, &second))
+		return false;
+	if (read_char(s, '.')) {
+		const char *digits = s->p;
+		while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+			s->p++;
+		if (s->p == digits)
+			return false;
+	}
+	*seconds = hour * 3600 + minute * 60 + second;
+	return hour <= 23 && minute <= 59 && second <= 60;
+}
+
+int msv_timestamp_parse(const char *p, size_t n, int64_t *time)
+{
+	struct msv_scan s = { p, p + n };
+	struct msv_date date;
+	struct civil c;
+	int seconds;
+
+	if (!read_full_date(&s, &c) || !(read_char(&s, 'T') || read_char(&s, 't')) ||
+	    !read_full_time(&s, &seconds) || !(read_char(&s, 'Z') || read_char(&s, 'z')) ||
+	    s.p != s.end)
+		return MSV_ERR_FORMAT;
+	set_date(&date, &c, seconds, 0);
+	*time = date.time;
+	return 0;
+}
+
 /* -- Writing --------------------------------------------------------------- */
 
 /* The years that can be written with four digits. */
@@ -368,4 +413,12 @@ size_t msv_imap_datetime_write(const struct msv_date *date, char out[MSV_DATE_SI
 	return written(snprintf(out, MSV_DATE_SIZE, "%2d-%s-%04d %02d:%02d:%02d %c%04d",
 	    c.civil.day, months[c.civil.month - 1], c.civil.year, c.hour, c.minute, c.second,
 	    zone_sign(date), c.zone));
+}
+
+size_t msv_timestamp_write(int64_t time, char out[MSV_DATE_SIZE])
+{
+	struct clock c = clock_of(&(struct msv_date){ .time = time });
+
+	return written(snprintf(out, MSV_DATE_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.civil.year,
+	    c.civil.month, c.civil.day, c.hour, c.minute, c.second));
 }

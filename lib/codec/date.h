@@ -1,5 +1,5 @@
 /* Dates of mail: RFC 5322 3.3 and 4.3 (obsolete forms), IMAP date-time and date
- * (RFC 3501 9).  Pure arithmetic: no clock, no time zone tables. */
+ * (RFC 3501 9), RFC 3339.  Pure arithmetic: no clock, no time zone tables. */
 #ifndef MSV_CODEC_DATE_H
 #define MSV_CODEC_DATE_H
 
@@ -27,6 +27,12 @@ int64_t msv_date_day(const struct msv_date *date);
 int msv_date_parse(const char *p, size_t n, struct msv_date *out);
 /* "Fri, 21 Nov 1997 09:55:06 -0600"; the length. */
 size_t msv_date_write(const struct msv_date *date, char out[MSV_DATE_SIZE]);
+
+/* Reads an RFC 3339 date-time in UTC, "2027-01-31T08:00:00Z"; fractions of a
+ * second are dropped.  0 or MSV_ERR_FORMAT. */
+int msv_timestamp_parse(const char *p, size_t n, int64_t *time);
+/* The same written; the length, 20. */
+size_t msv_timestamp_write(int64_t time, char out[MSV_DATE_SIZE]);
 
 /* IMAP date-time, without the quotes: " 7-Feb-1994 21:52:25 -0800"; the day
  * may be one digit, "0d" or " d".  0 or MSV_ERR_FORMAT. */

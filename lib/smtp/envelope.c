@@ -82,6 +82,11 @@ static void ask_mail(struct msv_smtp *s, const struct msv_smtp_params *params)
 		.body_8bit = params->body_8bit,
 		.smtputf8 = params->smtputf8,
 		.auth = trusted_auth(s, params),
+		.ret = params->ret,
+		.envid = params->envid[0] ? params->envid : NULL,
+		.requiretls = params->requiretls,
+		.hold_until = params->hold_until,
+		.hold = params->hold[0] ? params->hold : NULL,
 	};
 
 	s->open = true;
@@ -126,15 +131,15 @@ static void rcpt_answered(struct msv_smtp *s, const struct msv_smtp_answer *answ
 	msv_smtp_reply_answer(s, answer, &s->command->usual);
 }
 
-static const struct msv_smtp_say *check_rcpt(struct msv_smtp *s, struct msv_span arg)
+static const struct msv_smtp_say *check_rcpt(
+    struct msv_smtp *s, struct msv_span arg, struct msv_smtp_params *params)
 {
 	static const struct msv_smtp_say bad = { 501, "5.1.3", "that is no recipient's address" },
 	                                 too_many = { 452, "4.5.3", "too many recipients" };
-	struct msv_smtp_params params;
 	const struct msv_smtp_say *no = read_path(s, "TO:", MSV_PATH_POSTMASTER, &bad, &arg);
 
 	if (!no)
-		no = msv_smtp_params_parse(s, true, arg, &params);
+		no = msv_smtp_params_parse(s, true, arg, params);
 	if (no)
 		return no;
 	if (s->path.utf8 && !s->smtputf8)
@@ -150,7 +155,8 @@ static const struct msv_smtp_say *check_rcpt(struct msv_smtp *s, struct msv_span
 
 void msv_smtp_rcpt(struct msv_smtp *s, struct msv_span arg)
 {
-	const struct msv_smtp_say *no = check_rcpt(s, arg);
+	struct msv_smtp_params params;
+	const struct msv_smtp_say *no = check_rcpt(s, arg, &params);
 
 	if (no) {
 		msv_smtp_reply_say(s, no);
@@ -164,6 +170,8 @@ void msv_smtp_rcpt(struct msv_smtp *s, struct msv_span arg)
 		.size = sizeof(rcpt),
 		.to = msv_smtp_address_of(&s->path),
 		.index = s->recipients,
+		.notify = params.notify,
+		.orcpt = params.orcpt[0] ? params.orcpt : NULL,
 	};
 	struct msv_reply_op op = msv_smtp_ask(s, rcpt_answered);
 	if (op.op)

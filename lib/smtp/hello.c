@@ -40,6 +40,17 @@ static bool offers_auth(const struct msv_smtp *s)
 	return mechanisms[0] && !s->account;
 }
 
+static bool offers_dsn(const struct msv_smtp *s)
+{
+	return s->config.offer_dsn;
+}
+
+/* RFC 8689 2: only inside TLS. */
+static bool offers_requiretls(const struct msv_smtp *s)
+{
+	return s->config.offer_requiretls && msv_smtp_tls(s);
+}
+
 static void put_size(const struct msv_smtp *s, struct msv_buf *out)
 {
 	msv_buf_printf(out, " %" PRIu64, s->config.message_octets_max);
@@ -68,15 +79,18 @@ static const struct extension {
 	bool (*offered)(const struct msv_smtp *s);
 	void (*put)(const struct msv_smtp *s, struct msv_buf *out); /* its parameters */
 } extensions[] = {
-	{ "PIPELINING", offers_pipelining, NULL }, /* RFC 2920 */
-	{ "SIZE", always, put_size },              /* RFC 1870 */
-	{ "8BITMIME", always, NULL },              /* RFC 6152 */
-	{ "SMTPUTF8", offers_smtputf8, NULL },     /* RFC 6531 */
-	{ "CHUNKING", offers_chunking, NULL },     /* RFC 3030 */
-	{ "STARTTLS", offers_starttls, NULL },     /* RFC 3207 */
-	{ "AUTH", offers_auth, put_auth },         /* RFC 4954 */
-	{ "LIMITS", always, put_limits },          /* RFC 9422 */
-	{ "ENHANCEDSTATUSCODES", always, NULL },   /* RFC 2034 */
+	{ "PIPELINING", offers_pipelining, NULL },                    /* RFC 2920 */
+	{ "SIZE", always, put_size },                                 /* RFC 1870 */
+	{ "8BITMIME", always, NULL },                                 /* RFC 6152 */
+	{ "SMTPUTF8", offers_smtputf8, NULL },                        /* RFC 6531 */
+	{ "CHUNKING", offers_chunking, NULL },                        /* RFC 3030 */
+	{ "STARTTLS", offers_starttls, NULL },                        /* RFC 3207 */
+	{ "AUTH", offers_auth, put_auth },                            /* RFC 4954 */
+	{ "DSN", offers_dsn, NULL },                                  /* RFC 3461 */
+	{ "REQUIRETLS", offers_requiretls, NULL },                    /* RFC 8689 */
+	{ "FUTURERELEASE", msv_smtp_offers_hold, msv_smtp_put_hold }, /* RFC 4865 */
+	{ "LIMITS", always, put_limits },                             /* RFC 9422 */
+	{ "ENHANCEDSTATUSCODES", always, NULL },                      /* RFC 2034 */
 };
 
 /* -- The answer ---------------------------------------------------------------- */

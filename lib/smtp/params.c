@@ -1,23 +1,27 @@
 /* Parameters of MAIL and RCPT (RFC 5321 4.1.2): SIZE (RFC 1870), BODY (RFC
- * 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5). */
+ * 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5), REQUIRETLS (RFC 8689 2); those
+ * of DSN are in params_dsn.c, of FUTURERELEASE in hold.c. */
 #include <string.h>
 
 #include "codec/casefold.h"
+#include "codec/xtext.h"
 #include "smtp/smtp.h"
 
 /* A value refused, or NULL. */
 typedef const struct msv_smtp_say *verdict;
 
-static const struct msv_smtp_say bad_value = { 501, "5.5.4", "that parameter has no such value" };
+const struct msv_smtp_say msv_smtp_bad_value = { 501, "5.5.4", "that parameter has no such value" };
 
-static verdict read_size(struct msv_span value, struct msv_smtp_params *out)
+static verdict read_size(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out)
 {
+	(void)s;
 	if (!value.n || value.n > 20)
-		return &bad_value;
+		return &msv_smtp_bad_value;
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned digit = (unsigned char)value.p[i] - '0';
 		if (digit > 9)
-			return &bad_value;
+			return &msv_smtp_bad_value;
 		if (out->size > (UINT64_MAX - digit) / 10)
 			out->size_overflow = true;
 		out->size = out->size * 10 + digit;
@@ -25,63 +29,51 @@ static verdict read_size(struct msv_span value, struct msv_smtp_params *out)
 	return NULL;
 }
 
-static verdict read_body(struct msv_span value, struct msv_smtp_params *out)
+static verdict read_body(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out)
 {
+	(void)s;
 	out->body_8bit = msv_ascii_equals(value.p, value.n, "8BITMIME");
 	if (!out->body_8bit && !msv_ascii_equals(value.p, value.n, "7BIT"))
-		return &bad_value;
+		return &msv_smtp_bad_value;
 	return NULL;
 }
 
-static verdict read_smtputf8(struct msv_span value, struct msv_smtp_params *out)
+static verdict read_smtputf8(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out)
 {
+	(void)s;
 	out->smtputf8 = true;
-	return value.p ? &bad_value : NULL;
-}
-
-static int hex(char c)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	const char *p = c ? strchr(digits, c) : NULL;
-
-	return p ? (int)(p - digits) : -1;
-}
-
-/* xtext (RFC 3461 4) of at most size - 1 octets; returns how many, or
- * MSV_ERR_FORMAT. */
-static int read_xtext(struct msv_span text, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
-		if (n == size || c < 33 || c > 126 || c == '=')
-			return MSV_ERR_FORMAT;
-		if (c == '+') {
-			int high = i + 2 < text.n ? hex(text.p[i + 1]) : -1;
-			int low = i + 2 < text.n ? hex(text.p[i + 2]) : -1;
-			if (high < 0 || low < 0)
-				return MSV_ERR_FORMAT;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		out[n++] = c;
-	}
-	return (int)n;
+	return value.p ? &msv_smtp_bad_value : NULL;
 }
 
 /* The mailbox is checked as strictly as any: nothing else gets in this way. */
-static verdict read_auth(struct msv_span value, struct msv_smtp_params *out)
+static verdict read_auth(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out)
 {
+	(void)s;
 	char text[MSV_SMTP_ADDRESS_MAX];
-	int n = value.n ? read_xtext(value, text, sizeof(text)) : MSV_ERR_FORMAT;
+	int n = value.n ? msv_xtext_decode(value, false, text, sizeof(text)) : MSV_ERR_FORMAT;
 
 	out->has_auth = true;
 	if (n == 2 && memcmp(text, "<>", 2) == 0)
 		out->auth_null = true;
 	else if (n < 0 || msv_smtp_mailbox_parse(text, (size_t)n, &out->auth))
-		return &bad_value;
+		return &msv_smtp_bad_value;
 	return NULL;
+}
+
+/* Who does not talk over TLS may not ask others to (RFC 8689 2). */
+static verdict read_requiretls(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out)
+{
+	static const struct msv_smtp_say no_tls = { 530, "5.7.10",
+		"REQUIRETLS needs TLS: say STARTTLS first" };
+
+	out->requiretls = true;
+	if (value.p)
+		return &msv_smtp_bad_value;
+	return msv_smtp_tls(s) ? NULL : &no_tls;
 }
 
 static bool offers_utf8(const struct msv_smtp *s)
@@ -94,16 +86,34 @@ static bool offers_auth(const struct msv_smtp *s)
 	return s->config.auth != NULL;
 }
 
+static bool offers_dsn(const struct msv_smtp *s)
+{
+	return s->config.offer_dsn;
+}
+
+static bool offers_requiretls(const struct msv_smtp *s)
+{
+	return s->config.offer_requiretls && s->config.tls;
+}
+
 static const struct param {
 	const char *keyword;
 	bool rcpt; /* of RCPT, else of MAIL */
-	verdict (*read)(struct msv_span value, struct msv_smtp_params *out);
+	verdict (*read)(
+	    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
 	bool (*offered)(const struct msv_smtp *s); /* NULL: always */
 } params[] = {
 	{ "SIZE", false, read_size, NULL },
 	{ "BODY", false, read_body, NULL },
 	{ "SMTPUTF8", false, read_smtputf8, offers_utf8 },
 	{ "AUTH", false, read_auth, offers_auth },
+	{ "RET", false, msv_smtp_read_ret, offers_dsn },
+	{ "ENVID", false, msv_smtp_read_envid, offers_dsn },
+	{ "REQUIRETLS", false, read_requiretls, offers_requiretls },
+	{ "HOLDFOR", false, msv_smtp_read_holdfor, msv_smtp_offers_hold },
+	{ "HOLDUNTIL", false, msv_smtp_read_holduntil, msv_smtp_offers_hold },
+	{ "NOTIFY", true, msv_smtp_read_notify, offers_dsn },
+	{ "ORCPT", true, msv_smtp_read_orcpt, offers_dsn },
 };
 enum { NPARAMS = sizeof(params) / sizeof(params[0]) };
 
@@ -173,7 +183,7 @@ const struct msv_smtp_say *msv_smtp_params_parse(
 		else if (seen[p - params])
 			no = &twice;
 		else
-			no = p->read(value, out);
+			no = p->read(s, value, out);
 		if (p)
 			seen[p - params] = true;
 	}

@@ -299,6 +299,7 @@ void *msv_smtp_transaction(const struct msv_conn *conn)
 
 enum {
 	LINE_MIN = 512,
+	LINE_MIN_DSN = 2048,      /* RFC 3461 5.4: with all parameters at once */
 	LINE_MAX_ALLOWED = 32768, /* a line must fit the input window */
 };
 
@@ -329,8 +330,9 @@ static void fill_in(struct msv_smtp_config *c)
 	c->messages_max = or_default(c->messages_max, 100);
 	c->hops_max = or_default(c->hops_max, 100);
 	c->line_octets_max = or_default(c->line_octets_max, 2048);
-	if (c->line_octets_max < LINE_MIN)
-		c->line_octets_max = LINE_MIN;
+	uint32_t least = c->offer_dsn ? LINE_MIN_DSN : LINE_MIN;
+	if (c->line_octets_max < least)
+		c->line_octets_max = least;
 	if (c->line_octets_max > LINE_MAX_ALLOWED)
 		c->line_octets_max = LINE_MAX_ALLOWED;
 	c->errors_max = or_default(c->errors_max, 20);
@@ -340,6 +342,8 @@ static void fill_in(struct msv_smtp_config *c)
 	c->idle_s = or_default(c->idle_s, 300);
 	c->total_s = or_default(c->total_s, 3600);
 	c->data_rate_min = or_default(c->data_rate_min, 64);
+	if (c->future_release_max_s > MSV_SMTP_HOLDFOR_MAX)
+		c->future_release_max_s = MSV_SMTP_HOLDFOR_MAX;
 }
 
 static const struct msv_proto *proto_of(enum msv_smtp_role role)

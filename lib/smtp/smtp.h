@@ -160,6 +160,13 @@ bool msv_smtp_must_log_in(const struct msv_smtp *s);
 
 /* -- Parameters of MAIL and RCPT (params.c) ------------------------------------------- */
 
+/* RFC 3461 4.2, 4.4. */
+#define MSV_SMTP_ENVID_MAX   100
+#define MSV_SMTP_ORCPT_MAX   500
+#define MSV_SMTP_HOLD_MAX    64
+/* RFC 4865 3. */
+#define MSV_SMTP_HOLDFOR_MAX 999999999
+
 /* What MAIL and RCPT may say besides the path. */
 struct msv_smtp_params {
 	uint64_t size;
@@ -167,12 +174,40 @@ struct msv_smtp_params {
 	bool body_8bit, smtputf8;
 	bool has_auth, auth_null; /* AUTH=, AUTH=<> */
 	struct msv_smtp_mailbox auth;
+	enum msv_smtp_ret ret;
+	char envid[MSV_SMTP_ENVID_MAX + 1]; /* "" none */
+	bool requiretls;
+	uint64_t hold_until;          /* microseconds since the epoch, 0 none */
+	char hold[MSV_SMTP_HOLD_MAX]; /* as it was asked for, "for;60" */
+	unsigned notify;
+	char orcpt[MSV_SMTP_ORCPT_MAX + 1]; /* "" none */
 };
 
 /* Reads " KEY=value KEY ..." (RFC 5321 4.1.2).  rcpt: for RCPT, else for MAIL.
  * Returns NULL, or why not. */
 const struct msv_smtp_say *msv_smtp_params_parse(
     const struct msv_smtp *s, bool rcpt, struct msv_span text, struct msv_smtp_params *out);
+
+/* Readers of values, p NULL when there is no "="; NULL or why not.  DSN (RFC 3461
+ * 4, params_dsn.c): */
+const struct msv_smtp_say *msv_smtp_read_ret(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
+const struct msv_smtp_say *msv_smtp_read_envid(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
+const struct msv_smtp_say *msv_smtp_read_notify(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
+const struct msv_smtp_say *msv_smtp_read_orcpt(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
+/* FUTURERELEASE (RFC 4865, hold.c): */
+const struct msv_smtp_say *msv_smtp_read_holdfor(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
+const struct msv_smtp_say *msv_smtp_read_holduntil(
+    const struct msv_smtp *s, struct msv_span value, struct msv_smtp_params *out);
+bool msv_smtp_offers_hold(const struct msv_smtp *s);
+/* Appends the parameters of the EHLO keyword. */
+void msv_smtp_put_hold(const struct msv_smtp *s, struct msv_buf *out);
+/* What is said of a value that makes no sense. */
+extern const struct msv_smtp_say msv_smtp_bad_value;
 
 /* -- The body (octets.c, body.c) -------------------------------------------------------- */
 
