@@ -1,7 +1,7 @@
 /*
  * For unit tests of the library and of its embedders: an env whose clock,
  * randomness and memory the test commands, dialogues that drive a connection,
- * and the conformance kit for stores.
+ * a DNS and a network in memory, and the conformance kit for stores.
  */
 #ifndef MAILSERV_TESTING_H
 #define MAILSERV_TESTING_H
@@ -9,7 +9,9 @@
 #include <mailserv/auth.h>
 #include <mailserv/base.h>
 #include <mailserv/conn.h>
+#include <mailserv/dns.h>
 #include <mailserv/store.h>
+#include <mailserv/transport.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -93,6 +95,59 @@ MSV_API struct msv_span msv_test_take_output(struct msv_test_env *test, struct m
  * NULL: no memory. */
 MSV_API const struct msv_auth *msv_test_auth(
     struct msv_test_env *test, const char *const *users_and_passwords);
+
+/* -- A DNS in memory --------------------------------------------------------------- */
+
+/*
+ * Answers from a zone in text, a record a line; what is not there does not exist:
+ *
+ *	example.org MX 10 mx.example.org     names are whole, a dot at the end is fine
+ *	mx.example.org 60 A 192.0.2.1        60: seconds to keep it [300]
+ *	www.example.org CNAME mx.example.org followed, at most 8 times
+ *	example.org TXT "two " "parts"
+ *	_25._tcp.mx.example.org TLSA 3 1 1 00ff...
+ *	empty.example.org NODATA             the name exists without records
+ *	broken.example SERVFAIL [TYPE]       MSV_ERR_IO, for that type alone or for all
+ *	forged.example BOGUS [TYPE]          MSV_ERR_FORMAT
+ *	silent.example TIMEOUT [TYPE]        MSV_ERR_TIMEOUT after 10 s of the clock
+ *	example.org SECURE                   what is said of it and what is beneath it
+ *	                                     is validated
+ *	; comment
+ *
+ * AAAA and PTR are known too.  Names are given back as they stand in the text, in
+ * lower case.  Lives as long as the test env; NULL: no memory, or a line that is
+ * none of the above.
+ */
+MSV_API const struct msv_dns *msv_test_dns(struct msv_test_env *test, const char *zone);
+/* Another zone from now on.  MSV_ERR_FORMAT, MSV_ERR_NOMEM: the old one stays. */
+MSV_API int msv_test_dns_zone(const struct msv_dns *dns, const char *zone);
+/* Answers so many milliseconds of the clock after the question [at once]. */
+MSV_API void msv_test_dns_late(const struct msv_dns *dns, uint64_t ms);
+/* What was asked since the last call, "MX example.org\n" each, in order; valid
+ * until the next. */
+MSV_API const char *msv_test_dns_asked(const struct msv_dns *dns);
+
+/* -- Connections in memory ------------------------------------------------------------ */
+
+/* Somebody connects: returns the conn of a server, of the test's env, which the
+ * transport then drives and frees; or NULL, with the reason in *error [MSV_ERR_IO:
+ * connection refused].  MSV_ERR_TIMEOUT is told when the target's time is over.
+ * target is valid during the call. */
+typedef struct msv_conn *(*msv_test_accept_fn)(
+    void *user, const struct msv_transport_target *target, int *error);
+
+/* A transport whose connections are pairs of conns: what one sends the other gets,
+ * as much as it wants, whenever the env runs (msv_test_run(), msv_test_advance()).
+ * Deadlines of both are kept.  Lives as long as the test env, which drops the
+ * connections that are left; NULL: no memory. */
+MSV_API const struct msv_transport *msv_test_transport(
+    struct msv_test_env *test, msv_test_accept_fn accept, void *user);
+/* Connecting takes so many milliseconds of the clock [0]. */
+MSV_API void msv_test_transport_late(const struct msv_transport *transport, uint64_t ms);
+/* How many connections are open. */
+MSV_API size_t msv_test_transport_open(const struct msv_transport *transport);
+/* The network breaks: both ends of each connection see it. */
+MSV_API void msv_test_transport_cut(const struct msv_transport *transport);
 
 /* -- The conformance kit for stores -------------------------------------------------- */
 

@@ -154,8 +154,10 @@ uint64_t msv_test_settle(struct msv_test_env *test, struct msv_conn *conn)
 	do {
 		uint64_t timer = msv_env_tick(test->env);
 		uint64_t deadline = conn ? msv_conn_tick(conn) : MSV_NEVER;
+		uint64_t pump = msv_test_pump(test);
 
 		next = timer < deadline ? timer : deadline;
+		next = next < pump ? next : pump;
 	} while (run_job(test) || next <= test->now);
 	return next;
 }
@@ -237,10 +239,13 @@ size_t msv_test_env_free(struct msv_test_env *test)
 	if (!test)
 		return 0;
 	msv_test_run(test);
+	msv_test_pipes_free(test);
 	msv_env_free(test->env);
 	free_kept(test);
 	msv_text_fini(&test->log);
 	msv_text_fini(&test->log_shown);
+	msv_text_fini(&test->asked);
+	msv_text_fini(&test->asked_shown);
 	msv_text_fini(&test->output);
 	msv_text_fini(&test->difference);
 	free(test->jobs);

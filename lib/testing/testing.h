@@ -40,10 +40,18 @@ struct msv_test_env {
 	size_t njobs, jobs_cap;
 
 	struct msv_text log, log_shown;
-	struct msv_text output;     /* of msv_test_take_output() */
-	struct msv_text difference; /* of the last dialogue */
+	struct msv_text asked, asked_shown; /* of the DNS */
+	struct msv_text output;             /* of msv_test_take_output() */
+	struct msv_text difference;         /* of the last dialogue */
 	struct msv_test_kept *kept;
+	struct msv_test_pipe *pipes; /* of all transports */
 };
+
+/* transport.c: moves what the ends of connections have for each other.  Returns
+ * when it wants to be called again. */
+uint64_t msv_test_pump(struct msv_test_env *test);
+/* Frees what is left of connections. */
+void msv_test_pipes_free(struct msv_test_env *test);
 
 /* Runs tasks, jobs and what the conn (may be NULL) has due until nothing is
  * left to do now.  Returns the next deadline. */
