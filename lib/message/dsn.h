@@ -37,7 +37,6 @@ struct msv_dsn_recipient {
 	enum msv_dsn_action action;
 	const char *address; /* of the envelope the message came with, UTF-8 allowed; required */
 	const char *orcpt;   /* ORCPT=, decoded: "rfc822;bob@example.org"; NULL when not given */
-	const char *next;    /* where else it went on to, when that is not `address` */
 	/* How it ended: code 550, status "5.1.1" (one of another class than `action` and
 	 * code allow is replaced) and text, several lines joined by blanks or \n. */
 	int code;
