@@ -6,8 +6,9 @@
 
 /* What to look up and what to keep.  Strings are copied. */
 struct mta_mx_options {
-	/* The domain is a host (a smarthost, an LMTP server): only its addresses are
-	 * asked for, and none of them is taken for our own. */
+	/* The domain is a host that the administrator named (a smarthost, an LMTP
+	 * server), or its address: only addresses are asked for, each may be used, and
+	 * when there is none the fault is in the configuration: 451 4.4.4. */
 	bool host;
 	/* Our names, in any case, and our addresses: those where mail sent to the
 	 * port of the route would come back to this server. */
@@ -38,7 +39,7 @@ struct mta_mx_host {
 	const char *name;
 	const char *canonical; /* the end of its aliases; the name when it has none */
 	uint16_t preference;
-	bool secure; /* that it is an MX host, and its aliases, were validated */
+	bool secure; /* that it is an MX host was validated */
 	const struct mta_mx_address *addresses;
 	size_t naddresses;
 };
@@ -55,7 +56,7 @@ struct mta_mx_result {
 	const char *domain; /* what was asked about, in ASCII and lower case */
 	bool implicit;      /* there was no MX record: the domain is the host */
 	bool secure;        /* the MX records, or that there are none, were validated */
-	uint32_t ttl;       /* seconds the result may be kept */
+	uint32_t ttl;       /* seconds all of it holds; 0 for failures of the DNS */
 
 	/* What was asked, found and left out, in words, a line each:
 	 * "MX 10 mx1.example.org", "AAAA mx1.example.org: none" ... */
@@ -84,5 +85,22 @@ struct mta_mx_op {
  */
 void msv_mx_resolve(struct msv_env *env, const struct msv_dns *dns, const char *domain,
     const struct mta_mx_options *options, struct mta_mx_op op);
+
+/* -- address.c: addresses of hosts ----------------------------------------------- */
+
+struct mta_ip {
+	unsigned char bytes[16];
+	size_t n; /* 4 or 16 */
+};
+
+/* "192.0.2.1", "2001:db8::1"; false: it is none. */
+bool msv_mta_ip_parse(const char *text, struct mta_ip *out);
+bool msv_mta_ip_equal(const struct mta_ip *a, const struct mta_ip *b);
+/* The address of an address literal without its brackets: "192.0.2.1",
+ * "IPv6:2001:db8::1" (RFC 5321 4.1.3) into text; false: it is none. */
+bool msv_mta_ip_literal(const char *p, size_t n, char text[46]);
+/* True when nothing beyond this machine is reached there: loopback, unspecified,
+ * link-local, multicast, IPv4 mapped into IPv6. */
+bool msv_mta_ip_nowhere(const struct mta_ip *ip);
 
 #endif
