@@ -103,7 +103,9 @@ enum msv_leaf_kind {
 /* Strings belong to the expansion; NULL where there is nothing. */
 struct msv_leaf {
 	enum msv_leaf_kind kind;
-	const char *address;         /* LOCAL: the account's name; REMOTE: normalized quoting */
+	/* LOCAL: the account's name; REMOTE: normalized quoting; ERROR: the name it
+	 * happened to, for the log. */
+	const char *address;
 	const char *local, *domain;  /* its parts, quotes taken off */
 	const char *tag;             /* LOCAL: what was cut off behind the separator; NULL none */
 	const char *name;            /* PROGRAM: the alias it stands behind */
@@ -143,9 +145,8 @@ typedef void (*msv_expand_step_fn)(void *user, const char *text);
  * catch-all @ of all domains.  Everything behind the first account is left to
  * msv_expansion_no_account(), because only the caller can look accounts up.
  *
- * An alias that names itself means the account of that name ("anna: anna,
- * anna@else.org" keeps a copy); a longer loop is an ERROR leaf.  Two ways to one
- * leaf make one leaf.
+ * A name that comes back to itself means the account of that name ("anna: anna,
+ * anna@else.org" keeps a copy).  Two ways to one leaf make one leaf.
  *
  * step may be NULL; it is told about later steps too and must stay callable.
  * 0 or MSV_ERR_NOMEM.
@@ -156,7 +157,8 @@ int msv_expand(struct msv_aliases *aliases, const struct msv_smtp_address *to,
  * The LOCAL leaf leaves[i] has no account that receives mail: what to try next.
  * Afterwards it is LOCAL with another name (look that up), GONE (other leaves were
  * added at the end; `leaves` may have moved), or ERROR.  Ends after at most
- * 4 + 2 * domains calls for one leaf.  0 or MSV_ERR_NOMEM (leaf unchanged).
+ * 6 + 3 * domains calls for one leaf.  0, or MSV_ERR_NOMEM: x is good for
+ * msv_expansion_fini() only.
  */
 int msv_expansion_no_account(struct msv_expansion *x, size_t i);
 /* Frees what it holds; a zeroed one is fine. */
@@ -293,5 +295,185 @@ int msv_sender_check(struct msv_env *env, const struct msv_sender_question *ques
 int msv_sender_answer(struct msv_sender_check *check, bool is_account, struct msv_buf *why);
 /* Frees what it holds; a zeroed one is fine. */
 void msv_sender_check_fini(struct msv_sender_check *check);
+
+/* -- Inside: lines and items of these files (alias_lines.c) -------------------------------------- */
+
+/* Logical lines: blank ones and comments are gone, continued ones are joined by the
+ * "\n" they had (and one for each line between that is gone, to count by). */
+struct msv_alias_lines {
+	struct msv_span rest;
+	bool flat;     /* every line stands for itself */
+	unsigned next; /* the number of the line at `rest` */
+	struct msv_buf joined;
+	struct msv_span text; /* the current one, */
+	unsigned line;        /* and where it begins */
+};
+void msv_alias_lines_init(
+    struct msv_alias_lines *lines, struct msv_env *env, const char *p, size_t n, bool flat);
+void msv_alias_lines_fini(struct msv_alias_lines *lines);
+/* 1: there is one; 0: no more; MSV_ERR_NOMEM. */
+int msv_alias_lines_next(struct msv_alias_lines *lines);
+
+/* A piece of a logical line, without blanks around it. */
+struct msv_alias_item {
+	struct msv_span raw; /* with its quotes */
+	unsigned line;
+	const char *mistake; /* what is wrong already; NULL: nothing */
+};
+/* Takes the name in front of the colon. */
+void msv_alias_key(struct msv_alias_lines *lines, struct msv_alias_item *out);
+/* Takes the next of the items between commas; false: no more. */
+bool msv_alias_item(struct msv_alias_lines *lines, struct msv_alias_item *out);
+/* When all of raw stands in quotes appends what is inside, backslashes undone, to out
+ * (and finds no memory by msv_buf_failed()); else false. */
+bool msv_alias_unquote(struct msv_span raw, struct msv_buf *out);
+/* Reads raw as an address or as a bare name (domain "" then, and address without
+ * "@").  0 or MSV_ERR_FORMAT. */
+int msv_alias_mailbox(struct msv_span raw, struct msv_smtp_mailbox *out);
+/* Writes a mailbox from its parts, quoted where it must be.  0, MSV_ERR_FORMAT (a
+ * part cannot be one), MSV_ERR_LIMIT (too long). */
+int msv_alias_compose(const char *local, const char *domain, struct msv_smtp_mailbox *out);
+/* Appends what an address is compared by: local part and domain folded, "@" between
+ * them also when one is empty.  0 or MSV_ERR_NOMEM. */
+int msv_alias_fold(const char *local, const char *domain, struct msv_buf *out);
+
+/* Mistakes, kept until it is clear that they are to be told. */
+struct msv_alias_reports {
+	struct msv_buf lines; /* a level digit, text and a NUL each */
+	size_t count;
+};
+/* Notes "file:line: text"; line 0 is none. */
+void msv_alias_report(struct msv_alias_reports *reports, enum msv_log_level level, const char *file,
+    unsigned line, const char *fmt, ...) MSV_PRINTF(5, 6);
+/* Tells them and frees their memory. */
+void msv_alias_reports_tell(
+    struct msv_alias_reports *reports, msv_alias_report_fn report, void *user);
+
+/* -- Inside: targets (alias_target.c, alias_program.c) ------------------------------------------- */
+
+enum msv_target_kind {
+	MSV_TARGET_NAME,    /* text: the local part */
+	MSV_TARGET_ADDRESS, /* text: the address; its domain is behind the last "@" */
+	MSV_TARGET_DOMAIN,  /* text: the domain; the local part stays */
+	MSV_TARGET_PROGRAM, /* words */
+	MSV_TARGET_DISCARD,
+	MSV_TARGET_ERROR,   /* code, local: the enhanced code, text */
+	MSV_TARGET_INCLUDE, /* text: the path; only while a file is read */
+};
+
+struct msv_alias_target {
+	enum msv_target_kind kind;
+	uint16_t code;
+	bool account;      /* "\name": not looked for among the aliases */
+	const char *text;  /* PROGRAM: as it is shown */
+	const char *local; /* NAME, ADDRESS: without quotes */
+	const char *const *words;
+};
+/* Reads an item into memory of the arena.  0; MSV_ERR_FORMAT: *mistake says what is
+ * wrong and what to do; MSV_ERR_NOMEM. */
+int msv_alias_target(struct msv_arena *arena, struct msv_span raw, struct msv_alias_target *out,
+    const char **mistake);
+/* The words of a program, ended by NULL; results as above. */
+int msv_alias_words(
+    struct msv_arena *arena, struct msv_span text, const char *const **out, const char **mistake);
+
+/* -- Inside: the table (aliases.c) ---------------------------------------------------------------- */
+
+struct msv_alias {
+	const char *key;  /* msv_alias_fold() of its name; domain "" for bare names */
+	const char *name; /* as it is shown */
+	uint32_t line;
+	uint32_t first, ntargets; /* in the table's targets */
+};
+
+struct msv_alias_domain {
+	const char *ascii, *name;
+};
+
+struct msv_aliases {
+	struct msv_env *env;
+	size_t refs;
+	struct msv_arena arena;
+	const char *file;
+	struct msv_alias *aliases; /* sorted by key */
+	size_t naliases, aliases_cap;
+	struct msv_alias_target *targets;
+	size_t ntargets, targets_cap;
+	const char **domains; /* as the options have them, lower case */
+	size_t ndomains;
+	struct msv_alias_domain *sorted; /* by their ASCII form */
+	const char *postmaster;
+	char tag_separator;
+};
+/* The alias of that folded name, or NULL. */
+const struct msv_alias *msv_aliases_find(const struct msv_aliases *aliases, const char *key);
+/* Appends what the name in front of a colon is found by: "@" and "@domain" too.  0,
+ * MSV_ERR_FORMAT, MSV_ERR_NOMEM (alias_load.c). */
+int msv_alias_key_fold(struct msv_span raw, struct msv_buf *out);
+/* Reads the file into the table (alias_load.c). */
+int msv_aliases_load(struct msv_aliases *aliases, const struct msv_aliases_options *options,
+    const char *text, size_t n);
+
+/* -- Inside: expansion (alias_expand.c, alias_leaf.c) --------------------------------------------- */
+
+/* An alias that was opened; its parents are those it was reached by. */
+struct msv_alias_node {
+	struct msv_alias_node *parent;
+	const struct msv_alias *alias;
+	size_t next, programs; /* targets and programs passed */
+	const char *domain;    /* bare names are of this one, */
+	const char *local;     /* and this one stays when a domain leads to another */
+	const char *sender;
+	bool several;
+	unsigned depth;
+};
+
+struct msv_leaf_state {
+	struct msv_alias_node *node; /* NULL: no alias was on the way */
+	const char *local, *domain;  /* the address before anything was tried */
+	const char *now;             /* the domain tried now */
+	size_t next_domain, next_postmaster;
+	bool bare;      /* from an alias without a domain */
+	bool account;   /* no catch-all */
+	bool loop;      /* a name that came back to itself */
+	bool tried_tag; /* in the domain tried now */
+	bool tried_role;
+};
+
+struct msv_expansion_state {
+	struct msv_env *env;
+	struct msv_aliases *aliases;
+	struct msv_arena arena;
+	msv_expand_step_fn step;
+	void *user;
+	struct msv_alias_node *current; /* whose targets are taken next */
+	size_t leaves_cap, gone;
+	bool full;
+	const char **seen; /* a set: open addressing */
+	size_t nseen, seen_cap;
+	uint64_t seed;
+};
+
+/* A name of ours, wherever it stands: opens its alias or adds a LOCAL leaf.
+ * 0 or MSV_ERR_NOMEM. */
+int msv_expand_name(struct msv_expansion *x, struct msv_alias_node *node, const char *local,
+    const char *domain, bool bare, bool account);
+/* Opens an alias for local@domain: its targets are taken by msv_expand_run(). */
+int msv_expand_open(struct msv_expansion *x, struct msv_alias_node *parent,
+    const struct msv_alias *alias, const char *local, const char *domain);
+/* Takes targets until all that are open are taken. */
+int msv_expand_run(struct msv_expansion *x);
+/* True when the alias is the node's or that of a node above. */
+bool msv_expand_above(const struct msv_alias_node *node, const struct msv_alias *alias);
+/* Tells a step. */
+void msv_expand_step(struct msv_expansion *x, const char *fmt, ...) MSV_PRINTF(2, 3);
+/* 1: the text was not seen before under that letter; 0: it was; MSV_ERR_NOMEM. */
+int msv_expand_first(struct msv_expansion *x, char letter, const char *text);
+/* Adds leaves; 0 or MSV_ERR_NOMEM. */
+int msv_expand_add(
+    struct msv_expansion *x, const struct msv_alias_node *node, const struct msv_leaf *leaf);
+int msv_expand_add_local(struct msv_expansion *x, const struct msv_leaf_state *state);
+int msv_expand_add_error(struct msv_expansion *x, const struct msv_alias_node *node, int code,
+    const char *enhanced, const char *text);
 
 #endif
