@@ -45,8 +45,8 @@ def _needs(deb):
     return names
 
 
-def _download(packages, work):
-    """Downloads packages and all libraries they need; None, or why not."""
+def _download(packages, work, alone):
+    """Downloads packages and, unless alone, all libraries they need; None, or why not."""
     known, wanted = set(), set(packages)
     while wanted:
         got = _run(["apt-get", "download", *sorted(wanted)], cwd=work)
@@ -54,19 +54,21 @@ def _download(packages, work):
             return f"cannot download {' '.join(sorted(wanted))}: " + got.stdout.strip()[-300:]
         known |= wanted
         wanted = set()
+        if alone:
+            break
         for deb in work.glob("*.deb"):
             wanted |= _needs(deb) - known
     return None
 
 
-def _fetch(packages, where):
+def _fetch(packages, where, alone=False):
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return "no apt-get and dpkg-deb to fetch packages with"
     where.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=where.parent) as name:
         work = pathlib.Path(name)
         work.chmod(0o755)
-        reason = _download(packages, work)
+        reason = _download(packages, work, alone)
         if reason:
             return reason
         for deb in sorted(work.glob("*.deb")):
@@ -92,6 +94,27 @@ def unavailable(name, packages, check):
         reason = None if where.is_dir() else _fetch(packages, where)
         if not reason:
             got = _run(["chroot", str(where), *check])
+            if got.returncode < 0 or got.returncode > 124:
+                reason = f"the unpacked {name} does not run: " + got.stdout.strip()[-300:]
+        _unavailable[where] = reason
+    return _unavailable[where]
+
+
+def environment(tree):
+    """In which programs of an unpacked tree run outside of a jail."""
+    libraries = ":".join(map(str, tree.glob("usr/lib/*-linux-*")))
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": libraries}
+
+
+def unpacked(name, packages, check):
+    """None when a program of packages can be run outside of a jail, by anybody, else why not.  Only the
+    packages that are named are taken.  `check` is a command, from the top of their tree."""
+    where = peers_directory() / name
+    if where not in _unavailable:
+        reason = None if where.is_dir() else _fetch(packages, where, alone=True)
+        if not reason:
+            got = subprocess.run([str(where / check[0]), *check[1:]], check=False, text=True, env=environment(where),
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if got.returncode < 0 or got.returncode > 124:
                 reason = f"the unpacked {name} does not run: " + got.stdout.strip()[-300:]
         _unavailable[where] = reason
