@@ -80,12 +80,14 @@ const struct msv_smtp_say *msv_smtp_read_envid(
 	return NULL;
 }
 
-/* addr-type = atom (RFC 822 3.3) */
-static bool is_atom(const char *p, size_t n)
+/* addr-type = atom (RFC 3461 4.2); of an atom what the registered ones are made of. */
+static bool is_type(const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (p[i] <= 32 || p[i] > 126 || strchr("()<>@,;:\\\".[]", p[i]))
+	for (size_t i = 0; i < n; i++) {
+		char c = msv_ascii_lower(p[i]);
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-')
 			return false;
+	}
 	return n > 0;
 }
 
@@ -105,7 +107,7 @@ const struct msv_smtp_say *msv_smtp_read_orcpt(
 	size_t type = semicolon ? (size_t)(semicolon - value.p) : 0;
 	int n;
 
-	if (value.n > MSV_SMTP_ORCPT_MAX || !is_atom(value.p, type))
+	if (value.n > MSV_SMTP_ORCPT_MAX || !is_type(value.p, type))
 		return &msv_smtp_bad_value;
 	bool utf8 = msv_ascii_equals(value.p, type, "utf-8");
 	memcpy(out->orcpt, value.p, ++type);

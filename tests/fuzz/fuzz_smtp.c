@@ -14,7 +14,7 @@
 enum { MESSAGE_MAX = 5000 };
 
 /* Bits of the first byte. */
-enum { ROLE = 3, AUTH = 4, NORMALIZE = 8, REQUIRE_TLS = 16, FEW_ERRORS = 32 };
+enum { ROLE = 3, AUTH = 4, NORMALIZE = 8, REQUIRE_TLS = 16, FEW_ERRORS = 32, DSN = 64 };
 
 struct text {
 	char *p;
@@ -118,6 +118,14 @@ static void check_address(const struct msv_smtp_address *a)
 	MUST(strcmp(a->address + strlen(a->address) - strlen(a->domain), a->domain) == 0);
 }
 
+/* What the sender says of himself has no controls in it: it goes into queue files,
+ * other sessions and notifications. */
+static void check_words(const char *words)
+{
+	for (const char *p = words; p && *p; p++)
+		MUST((unsigned char)*p >= 0x20 && *p != 0x7f);
+}
+
 static void on_mail(
     void *user, struct msv_conn *conn, const struct msv_smtp_mail *mail, struct msv_reply_op op)
 {
@@ -131,6 +139,8 @@ static void on_mail(
 	check_address(&mail->from);
 	tell(play, "mail ", mail->from.address);
 	tell(play, "auth ", mail->auth ? mail->auth : "");
+	check_words(mail->envid);
+	tell(play, "envid ", mail->envid ? mail->envid : "");
 	answer(play, op, mail->from.local);
 }
 
@@ -140,6 +150,10 @@ static void on_rcpt(
 	MUST(msv_smtp_transaction(conn) == user);
 	check_address(&rcpt->to);
 	tell(user, "rcpt ", rcpt->to.address);
+	check_words(rcpt->orcpt);
+	MUST(!rcpt->orcpt || strchr(rcpt->orcpt, ';'));
+	MUST(!(rcpt->notify & MSV_NOTIFY_NEVER) || rcpt->notify == MSV_NOTIFY_NEVER);
+	tell(user, "orcpt ", rcpt->orcpt ? rcpt->orcpt : "");
 	answer(user, op, rcpt->to.local);
 }
 
@@ -292,6 +306,7 @@ static void play_once(struct play *play, const uint8_t *data, size_t size, bool 
 		.errors_soft = data[0] & FEW_ERRORS ? 2 : 1000,
 		.idle_s = 1000000,
 		.total_s = 4000000,
+		.offer_dsn = data[0] & DSN,
 	};
 
 	memset(play, 0, sizeof(*play));

@@ -162,6 +162,14 @@ static inline void rig_mail(
 	rig_tell(rig, "%s%s", mail->body_8bit ? " 8bit" : "", mail->smtputf8 ? " utf8" : "");
 	if (mail->auth)
 		rig_tell(rig, " auth=%s", mail->auth);
+	if (mail->ret)
+		rig_tell(rig, " ret=%s", mail->ret == MSV_RET_FULL ? "full" : "hdrs");
+	if (mail->envid)
+		rig_tell(rig, " envid='%s'", mail->envid);
+	if (mail->requiretls)
+		rig_tell(rig, " requiretls");
+	if (mail->hold)
+		rig_tell(rig, " hold=%s=%llu", mail->hold, (unsigned long long)mail->hold_until);
 	rig_tell(rig, "\n");
 	rig_interfere(rig, conn, "mail");
 	rig_answer_for(rig, op, mail->from.local);
@@ -173,8 +181,13 @@ static inline void rig_rcpt(
 	struct rig *rig = user;
 
 	ck_assert_ptr_eq(msv_smtp_transaction(conn), rig);
-	rig_tell(rig, "rcpt %zu <%s> %s at %s\n", rcpt->index, rcpt->to.address, rcpt->to.local,
+	rig_tell(rig, "rcpt %zu <%s> %s at %s", rcpt->index, rcpt->to.address, rcpt->to.local,
 	    rcpt->to.domain);
+	if (rcpt->notify)
+		rig_tell(rig, " notify=%x", rcpt->notify);
+	if (rcpt->orcpt)
+		rig_tell(rig, " orcpt='%s'", rcpt->orcpt);
+	rig_tell(rig, "\n");
 	rig_interfere(rig, conn, "rcpt");
 	rig_answer_for(rig, op, rcpt->to.local);
 }

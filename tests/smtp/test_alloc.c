@@ -6,8 +6,9 @@
 static const char mx[] =
     "HELO c\r\n"
     "EHLO client.example\r\n"
-    "MAIL FROM:<@r.example:ann@client.example> SIZE=100 BODY=8BITMIME SMTPUTF8\r\n"
-    "RCPT TO:<bob@mx.example>\r\n"
+    "MAIL FROM:<@r.example:ann@client.example> SIZE=100 BODY=8BITMIME SMTPUTF8 RET=HDRS "
+    "ENVID=x\r\n"
+    "RCPT TO:<bob@mx.example> NOTIFY=SUCCESS,FAILURE ORCPT=utf-8;b\\x{F6}b@mx.example\r\n"
     "RCPT TO:<nobody@mx.example>\r\n"
     "RCPT TO:<long@mx.example>\r\n"
     "DATA\r\n"
@@ -98,6 +99,7 @@ static uint64_t play_once(
 	rig.config.role = play->role;
 	rig.config.auth = msv_test_auth(rig.test, users);
 	rig.config.auth_in_clear = true;
+	rig.config.offer_dsn = true;
 	out[0] = '\0';
 	uint64_t before = msv_test_allocs(rig.test);
 	msv_test_fail_alloc(rig.test, fail_at, forever);

@@ -189,6 +189,41 @@ START_TEST(forgotten)
 }
 END_TEST
 
+/* RFC 8689 2: who asks for TLS on all hops uses it on this one. */
+START_TEST(requiretls)
+{
+	rig.config.role = MSV_SMTP_MX;
+	rig.config.offer_requiretls = true;
+	greeted();
+	ck_assert_ptr_null(strstr(say("EHLO client.example\r\n"), "REQUIRETLS"));
+	ck_assert_str_eq(say("MAIL FROM:<a@b> REQUIRETLS\r\n"),
+	    "530 5.7.10 REQUIRETLS needs TLS: say STARTTLS first\r\n");
+	say("STARTTLS\r\n");
+	start_client();
+	ck_assert_ptr_nonnull(strstr(say("EHLO client.example\r\n"), "250-REQUIRETLS\r\n"));
+	ck_assert_str_eq(say("MAIL FROM:<a@b> REQUIRETLS=yes\r\n"),
+	    "501 5.5.4 that parameter has no such value\r\n");
+	ck_assert_str_eq(say("MAIL FROM:<a@b> REQUIRETLS REQUIRETLS\r\n"),
+	    "501 5.5.4 that parameter was given before\r\n");
+	ck_assert_str_eq(say("MAIL FROM:<a@b> REQUIRETLS\r\n"), "250 2.1.0 sender ok\r\n");
+	ck_assert_ptr_nonnull(strstr(rig.story, "mail <a@b> requiretls\n"));
+}
+END_TEST
+
+/* Who cannot keep the promise does not give it. */
+START_TEST(requiretls_not_offered)
+{
+	greeted();
+	say("EHLO client.example\r\n");
+	say("STARTTLS\r\n");
+	start_client();
+	ck_assert_ptr_null(strstr(say("EHLO client.example\r\n"), "REQUIRETLS"));
+	say("AUTH PLAIN " PLAIN_OK "\r\n");
+	ck_assert_str_eq(say("MAIL FROM:<a@b> REQUIRETLS\r\n"),
+	    "555 5.5.4 that parameter is not known here\r\n");
+}
+END_TEST
+
 /* Commands hidden in the clear behind STARTTLS: the connection ends, and what
  * they were is in the log. */
 START_TEST(injected)
@@ -281,8 +316,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
-	const TTest *tests[] = { offered_and_done, forgotten, injected, injected_later, required,
-		implicit, not_offered, failing_memory };
+	const TTest *tests[] = { offered_and_done, requiretls, requiretls_not_offered, forgotten,
+		injected, injected_later, required, implicit, not_offered, failing_memory };
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);
