@@ -166,6 +166,44 @@ START_TEST(days_in_their_zone)
 }
 END_TEST
 
+START_TEST(timestamps)
+{
+	static const struct {
+		const char *text;
+		int64_t time;
+	} table[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2026-11-22T20:00:00Z", 1795377600 },
+		{ "2000-02-29t23:59:59.999z", 951868799 },
+		{ "1998-12-31T23:59:60Z", 915148800 },
+		{ "0000-01-01T00:00:00Z", -62167219200 },
+	};
+	static const char *const wrong[] = { "", "2026-11-22", "2026-11-22T20:00:00",
+		"2026-11-22T20:00:00+00:00", "2026-11-22 20:00:00Z", "2026-11-22T20:00Z",
+		"2026-11-22T20:00:00Z ", "2026-11-31T20:00:00Z", "2026-13-01T20:00:00Z",
+		"2026-00-01T20:00:00Z", "2100-02-29T00:00:00Z", "2026-11-22T24:00:00Z",
+		"2026-11-22T20:60:00Z", "2026-11-22T20:00:61Z", "2026-11-22T20:00:00.Z",
+		"26-11-22T20:00:00Z", "02026-11-22T20:00:00Z", "2026-11-22T2:00:00Z" };
+	char text[MSV_DATE_SIZE];
+	int64_t time;
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		ck_assert_int_eq(
+		    msv_timestamp_parse(table[i].text, strlen(table[i].text), &time), 0);
+		ck_assert_int_eq(time, table[i].time);
+	}
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		ck_assert_msg(
+		    msv_timestamp_parse(wrong[i], strlen(wrong[i]), &time) < 0, "%s", wrong[i]);
+	for (time = -62167219200; time < 253402300800; time += 40123457) {
+		int64_t back;
+		ck_assert_uint_eq(msv_timestamp_write(time, text), 20);
+		ck_assert_int_eq(msv_timestamp_parse(text, 20, &back), 0);
+		ck_assert_int_eq(back, time);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("date");
@@ -175,6 +213,6 @@ int main(void)
 	tcase_add_loop_test(tc, imap_datetimes, 0, sizeof datetimes / sizeof datetimes[0]);
 	suite_add_tcase(s, tc);
 	check_case(s, "date", imap_dates, written, no_date_is_too_far, every_day_comes_back,
-	    days_in_their_zone);
+	    days_in_their_zone, timestamps);
 	return check_main(s);
 }
