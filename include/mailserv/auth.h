@@ -160,6 +160,47 @@ MSV_API const char *msv_sasl_user(const struct msv_sasl *sasl);
  * Allowed inside the completion of a step (the result stays readable). */
 MSV_API void msv_sasl_free(struct msv_sasl *sasl);
 
+/* -- SASL, the client's side (RFC 4422) -------------------------------------- */
+
+/* One exchange with a server, for those who log in elsewhere: SMTP AUTH. */
+struct msv_sasl_client;
+
+/* Starts an exchange by the strongest mechanism of those offered, a list of names
+ * with spaces between: SCRAM-SHA-256 (RFC 7677), PLAIN (RFC 4616), LOGIN.  Strings
+ * are copied.  PLAIN and LOGIN show the password to whoever listens: call it
+ * inside TLS.  MSV_ERR_UNSUPPORTED: none of them is offered; MSV_ERR_NOMEM;
+ * MSV_ERR_IO (no randomness). */
+MSV_API int msv_sasl_client_new(struct msv_env *env, const char *offered, const char *user,
+    const char *password, struct msv_sasl_client **out);
+
+/* The mechanism's name, in capitals. */
+MSV_API const char *msv_sasl_client_mechanism(const struct msv_sasl_client *client);
+
+/* What is to be sent. */
+struct msv_sasl_reply {
+	size_t size;
+	const char *text; /* base64, "" for an empty one; NULL: no initial response */
+};
+/* Result of the completion: const struct msv_sasl_reply *, a secret.  Fails with
+ * MSV_ERR_FORMAT (the challenge is not what the mechanism requires), MSV_ERR_AUTH
+ * (the server does not know the password), MSV_ERR_LIMIT (it wants more
+ * iterations than 1,000,000), MSV_ERR_NOMEM, MSV_ERR_CANCELED (freed). */
+struct msv_sasl_client_op {
+	struct msv_op *op;
+};
+/* Goes one step: text is the base64 of the server's challenge, without line end;
+ * NULL: there was none yet, an initial response is asked for.  One step at a
+ * time.  Keys are derived on MSV_LANE_HASH. */
+MSV_API void msv_sasl_client_step(
+    struct msv_sasl_client *client, const char *text, size_t n, struct msv_sasl_client_op op);
+
+/* The server says that the login succeeded.  0, or MSV_ERR_AUTH: it has not shown
+ * that it knows the password, as the mechanism demands. */
+MSV_API int msv_sasl_client_finish(const struct msv_sasl_client *client);
+
+/* Frees the exchange; wipes secrets.  An op under way is answered. */
+MSV_API void msv_sasl_client_free(struct msv_sasl_client *client);
+
 /* -- The throttle ------------------------------------------------------------ */
 
 /* Slows guessing: failures are counted per peer address (IPv6: per /64) and

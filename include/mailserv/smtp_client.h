@@ -192,7 +192,7 @@ struct msv_smtp_client_info {
 	uint32_t messages; /* transactions begun (MAIL) */
 	size_t waiting;    /* messages given and not answered */
 	/* Why it is over (MSV_SMTP_CLIENT_OVER): the verdict that messages given now
-	 * would get; code 221 after QUIT, 0 before. */
+	 * would get; code 0 before. */
 	struct msv_smtp_verdict end;
 };
 /* Fills in what is known; a state of MSV_SMTP_CLIENT_OVER and nothing else when
@@ -249,9 +249,9 @@ struct msv_smtp_client_config {
 
 	/* The session is set up (state IDLE).  May be NULL. */
 	void (*ready)(void *user, struct msv_conn *conn);
-	/* It takes no more messages (state OVER); called once, also when it is freed
-	 * or broken; the ops are answered already.  The connection is still the
-	 * caller's, to free at MSV_WANT_CLOSE as always.  May be NULL. */
+	/* The session ended (state OVER), whoever ended it: called once, after the
+	 * completions of the messages, unless the connection is freed before.  It is
+	 * still the caller's, to free at MSV_WANT_CLOSE as always.  May be NULL. */
 	void (*over)(void *user, struct msv_conn *conn);
 	/* A line, valid during the call: printable, without its end; secrets and
 	 * bodies are replaced by words.  May be NULL. */

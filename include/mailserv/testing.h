@@ -85,6 +85,12 @@ enum msv_dialogue_split {
 MSV_API int msv_test_dialogue(struct msv_test_env *test, struct msv_conn *conn,
     enum msv_dialogue_split split, const char *script, const char **difference);
 
+/* The same where the connection is a client: the roles change places.  The script
+ * is the server, S: S, and S= are what it says, C: C* C= and C~ what the client
+ * must say; E: the server closes its side, X: the client must have closed. */
+MSV_API int msv_test_client_dialogue(struct msv_test_env *test, struct msv_conn *conn,
+    enum msv_dialogue_split split, const char *script, const char **difference);
+
 /* Runs what is due now, and takes everything the connection wants to send;
  * valid until the next call with this env.  Ended by a NUL that is not counted. */
 MSV_API struct msv_span msv_test_take_output(struct msv_test_env *test, struct msv_conn *conn);

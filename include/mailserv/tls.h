@@ -93,6 +93,43 @@ MSV_API int msv_tls_connect(struct msv_conn *conn, const struct msv_tls_client_o
 MSV_API int msv_tls_client_filter(
     struct msv_env *env, const struct msv_tls_client_options *options, struct msv_filter **out);
 
+/* What a client trusts; made once, shared by many connections. */
+struct msv_tls_client;
+
+struct msv_tls_client_config {
+	size_t size;
+	const char *ca_file; /* PEM of trusted roots [the system's] */
+	const void *ca_pem;  /* the same as contents: then no file is read */
+	size_t ca_len;
+	bool tls13_only; /* refuse TLS 1.2 [TLS 1.2 and 1.3] */
+};
+
+/* A new one; config may be NULL.  MSV_ERR_NOMEM; MSV_ERR_TLS: the roots cannot be
+ * read. */
+MSV_API int msv_tls_client_new(
+    struct msv_env *env, const struct msv_tls_client_config *config, struct msv_tls_client **out);
+/* Lets go; connections that use it keep it alive. */
+MSV_API void msv_tls_client_free(struct msv_tls_client *client);
+
+/* Who is expected at the other end of one connection. */
+struct msv_tls_expect {
+	size_t size;
+	const char *hostname; /* sent as SNI, and looked for in the certificate; NULL: any */
+	/* A certificate that does not verify for hostname ends the handshake.
+	 * Without this it is only remembered: msv_tls_verified(). */
+	bool verify;
+};
+
+/* Starts the client's side of TLS on a conn.  Errors as msv_tls_connect(); then
+ * the connection is over. */
+MSV_API int msv_tls_client_start(
+    struct msv_tls_client *client, struct msv_conn *conn, const struct msv_tls_expect *expect);
+
+/* Whether the certificate of the server at the other end verified, for the name
+ * that was expected.  If not, *why (may be NULL) says why, or why the handshake
+ * failed; valid until the next verb. */
+MSV_API bool msv_tls_verified(const struct msv_conn *conn, const char **why);
+
 /* Writes a new self-signed certificate (ECDSA P-256, `days` days, names as
  * subject alternative names) and its key to two files that must not exist
  * (key mode 0600).  MSV_ERR_EXISTS, MSV_ERR_IO, MSV_ERR_TLS. */

@@ -173,6 +173,36 @@ void msv_sasl_challenge(struct msv_sasl *sasl, const char *p, size_t n);
 void msv_sasl_succeed(struct msv_sasl *sasl);
 void msv_sasl_fail(struct msv_sasl *sasl, int error);
 
+/* -- SASL, the client's side (sasl_client.c, sasl_client_scram.c) -------------------- */
+
+struct msv_sasl_client_mechanism {
+	const char *name;
+	/* Answers client->op for a challenge (decoded; NULL: the initial response). */
+	void (*step)(struct msv_sasl_client *client, const char *p, size_t n);
+	bool proves; /* the server shows that it knows the password */
+};
+extern const struct msv_sasl_client_mechanism msv_sasl_client_scram;
+
+struct msv_sasl_client {
+	struct msv_env *env;
+	const struct msv_sasl_client_mechanism *mechanism;
+	char *user, *password;
+	struct msv_op *op; /* the step to answer */
+	unsigned steps;
+	bool proved;
+	/* SCRAM: */
+	char nonce[25];
+	struct msv_buf first_bare; /* client-first-message-bare */
+	struct msv_scram_job *job; /* keys are being derived, or NULL */
+	uint8_t signature[MSV_SHA256_SIZE];
+};
+
+/* Answers the step: with bytes to send (p NULL: no initial response), or an error. */
+void msv_sasl_client_reply(struct msv_sasl_client *client, const char *p, size_t n);
+void msv_sasl_client_fail(struct msv_sasl_client *client, int error);
+/* The job of a client that goes away finishes alone. */
+void msv_scram_job_leave(struct msv_scram_job *job);
+
 /* -- Penalties (penalty.c): what the throttle remembers -------------------------------- */
 
 struct msv_penalties;

@@ -327,6 +327,15 @@ static void wind_up(struct msv_conn *conn)
 	}
 }
 
+static void tell_over(struct msv_conn *conn)
+{
+	if (conn->told)
+		return;
+	conn->told = true;
+	if (conn->proto->over)
+		conn->proto->over(conn);
+}
+
 static void conn_task(struct msv_task *task)
 {
 	struct msv_conn *conn = (struct msv_conn *)((char *)task - offsetof(struct msv_conn, task));
@@ -338,8 +347,14 @@ static void conn_task(struct msv_task *task)
 		return;
 	}
 	conn->kicked = false;
-	if (msv_conn_ended(conn))
+	if (msv_conn_ended(conn)) {
+		tell_over(conn);
+		if (conn->freed) {
+			destroy(conn);
+			return;
+		}
 		wind_up(conn);
+	}
 	/* An idle connection holds no empty buffers. */
 	give_back(&conn->in);
 	give_back(&conn->out);

@@ -25,6 +25,9 @@ struct msv_proto {
 	/* Cancels ops and frees the session's own members.  The conn frees the
 	 * buffers and the struct.  Never called inside step. */
 	void (*destroy)(struct msv_conn *conn);
+	/* The session is over, whoever ended it, and step is called no more: called
+	 * once, unless the conn is freed before.  May be NULL. */
+	void (*over)(struct msv_conn *conn);
 };
 
 /* One filter of the stack and the conn it serves. */
@@ -64,6 +67,7 @@ struct msv_conn {
 	bool filter_failed;     /* what a filter wrote goes out, the session's output not */
 	bool ending, finished;  /* the session is done; and the filters too */
 	bool draining;          /* the deadline is that of the last output */
+	bool told;              /* that it is over */
 	bool broken, freed, woken;
 };
 

@@ -200,11 +200,11 @@ static void conn_info(const struct msv_conn *conn, struct msv_conn_info *info)
 }
 
 static const struct msv_proto smtp_proto = { "smtp", step, msv_smtp_expire, say_goodbye, conn_info,
-	destroy };
+	destroy, NULL };
 static const struct msv_proto submission_proto = { "submission", step, msv_smtp_expire, say_goodbye,
-	conn_info, destroy };
+	conn_info, destroy, NULL };
 static const struct msv_proto lmtp_proto = { "lmtp", step, msv_smtp_expire, say_goodbye, conn_info,
-	destroy };
+	destroy, NULL };
 
 const char *msv_smtp_protocol(const struct msv_smtp *s)
 {

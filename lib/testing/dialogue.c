@@ -13,6 +13,7 @@ struct player {
 	struct msv_text in, out;    /* of the client; from the server */
 	size_t in_start, out_start; /* what was handed over; what was accounted for */
 	bool eof;                   /* comes after `in` */
+	const char *who;            /* the connection: "the server" */
 };
 
 static int play_step(struct player *pl);
@@ -122,7 +123,7 @@ static int differ(struct player *pl, const char *instead)
 		    pl->step.source.p);
 	msv_text_printf(text, "\n  but (%s) %s", splits[pl->split], instead);
 	if (pl->out_start < pl->out.n) {
-		msv_text_printf(text, "the server said:\n  ");
+		msv_text_printf(text, "%s said:\n  ", pl->who);
 		put_heard(text, unread(pl));
 	}
 	msv_text_printf(text, "\n");
@@ -131,11 +132,13 @@ static int differ(struct player *pl, const char *instead)
 
 static int differ_here(struct player *pl)
 {
+	char what[64];
+
 	if (pl->out_start < pl->out.n)
 		return differ(pl, "");
-	return differ(pl, msv_conn_want(pl->conn) & MSV_WANT_CLOSE
-	                      ? "the server said nothing and closed"
-	                      : "the server said nothing");
+	snprintf(what, sizeof(what), "%s said nothing%s", pl->who,
+	    msv_conn_want(pl->conn) & MSV_WANT_CLOSE ? " and closed" : "");
+	return differ(pl, what);
 }
 
 /* -- Steps ------------------------------------------------------------------------------ */
@@ -228,9 +231,11 @@ static int play_closed(struct player *pl)
 	hand_over(pl, false);
 	if (pl->out_start < pl->out.n)
 		return differ_here(pl);
-	if (!(msv_conn_want(pl->conn) & MSV_WANT_CLOSE))
-		return differ(pl, "the server has not closed");
-	return 0;
+	if (msv_conn_want(pl->conn) & MSV_WANT_CLOSE)
+		return 0;
+	char what[64];
+	snprintf(what, sizeof(what), "%s has not closed", pl->who);
+	return differ(pl, what);
 }
 
 /* The script is over: everything is handed over, nothing may be left unsaid. */
@@ -270,10 +275,11 @@ static int play_script(struct player *pl)
 	return error;
 }
 
-int msv_test_dialogue(struct msv_test_env *test, struct msv_conn *conn,
+static int play(struct msv_test_env *test, struct msv_conn *conn, bool client,
     enum msv_dialogue_split split, const char *script, const char **difference)
 {
-	struct player pl = { test, conn, split, .script = { script, 0 } };
+	struct player pl = { test, conn, split, .script = { script, 0, client },
+		.who = client ? "the client" : "the server" };
 
 	msv_text_clear(&test->difference);
 	int error = play_script(&pl);
@@ -283,6 +289,18 @@ int msv_test_dialogue(struct msv_test_env *test, struct msv_conn *conn,
 	if (difference)
 		*difference = error ? msv_text_cstr(&test->difference) : NULL;
 	return error;
+}
+
+int msv_test_dialogue(struct msv_test_env *test, struct msv_conn *conn,
+    enum msv_dialogue_split split, const char *script, const char **difference)
+{
+	return play(test, conn, false, split, script, difference);
+}
+
+int msv_test_client_dialogue(struct msv_test_env *test, struct msv_conn *conn,
+    enum msv_dialogue_split split, const char *script, const char **difference)
+{
+	return play(test, conn, true, split, script, difference);
 }
 
 struct msv_span msv_test_take_output(struct msv_test_env *test, struct msv_conn *conn)

@@ -86,14 +86,24 @@ static const struct step_type {
 	{ "X:", MSV_STEP_CLOSED, read_nothing },
 };
 
-static int read_step(struct msv_step *step)
+/* The step's name; a client under test is told what a server under test says. */
+static void name_of(struct msv_span text, bool client, char name[2])
+{
+	memcpy(name, text.p, 2);
+	if (client && (name[0] == 'C' || name[0] == 'S'))
+		name[0] = name[0] == 'C' ? 'S' : 'C';
+}
+
+static int read_step(struct msv_step *step, bool client)
 {
 	struct msv_span text = step->source;
+	char name[2];
 
 	if (text.n < 2 || (text.n > 2 && text.p[2] != ' '))
 		return MSV_ERR_FORMAT;
+	name_of(text, client, name);
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (memcmp(types[i].name, text.p, 2) != 0)
+		if (memcmp(types[i].name, name, 2) != 0)
 			continue;
 		size_t skip = text.n > 2 ? 3 : 2;
 		text.p += skip;
@@ -131,7 +141,7 @@ int msv_script_next(struct msv_script *script, struct msv_step *step)
 		step->source = next_line(script);
 		step->line = script->line;
 	} while (step->source.n == 0 || *step->source.p == '#');
-	return read_step(step);
+	return read_step(step, script->client);
 }
 
 bool msv_script_match(struct msv_span pattern, struct msv_span text)

@@ -5,7 +5,7 @@
 #include "testing/testing.h"
 
 enum msv_step_kind {
-	MSV_STEP_SEND,   /* the client's bytes */
+	MSV_STEP_SEND,   /* the client's bytes (here, and below, of a server's script) */
 	MSV_STEP_LINE,   /* the server's next line is this */
 	MSV_STEP_MATCH,  /* the server's next line matches this */
 	MSV_STEP_BYTES,  /* the server's next bytes are these */
@@ -27,6 +27,7 @@ struct msv_step {
 struct msv_script {
 	const char *p; /* what is left */
 	unsigned line;
+	bool client; /* the connection is the client: C: and S: change places */
 };
 
 /* Reads the next step, over comments and empty lines, into *step (zeroed, or

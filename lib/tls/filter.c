@@ -325,6 +325,11 @@ static const struct msv_filter_ops filter_ops = {
 	.free = free_filter,
 };
 
+const struct msv_tls_filter *msv_tls_filter_of(const struct msv_filter *filter)
+{
+	return filter && filter->ops == &filter_ops ? (const struct msv_tls_filter *)filter : NULL;
+}
+
 int msv_tls_filter_new(struct msv_tls_set *set, bool server, struct msv_filter **out)
 {
 	struct msv_tls_filter *filter = msv_alloc(set->env, sizeof(*filter));

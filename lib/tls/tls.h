@@ -99,6 +99,7 @@ struct msv_tls_filter {
 	struct msv_filter_sink *wire; /* during a call */
 	int wire_error;               /* what the sink said */
 	bool server;
+	bool named;             /* a client that expects a name in the certificate */
 	bool up;                /* the handshake is over */
 	bool closed;            /* close_notify came */
 	int failed;             /* MSV_ERR_*: nothing goes through any more */
@@ -109,6 +110,8 @@ struct msv_tls_filter {
 
 /* The BIO by which OpenSSL reads filter->in and writes to filter->wire. */
 BIO_METHOD *msv_tls_wire_method(void);
+/* The filter as one of this layer's; NULL when it is none. */
+const struct msv_tls_filter *msv_tls_filter_of(const struct msv_filter *filter);
 /* A filter over the set's first context. */
 int msv_tls_filter_new(struct msv_tls_set *set, bool server, struct msv_filter **out);
 

@@ -201,7 +201,7 @@ static void echo_destroy(struct msv_conn *conn)
 }
 
 static const struct msv_proto echo_proto = { "echo", echo_step, echo_expire, echo_shutdown,
-	echo_info, echo_destroy };
+	echo_info, echo_destroy, NULL };
 
 static inline void echo_wake(void *user)
 {

@@ -70,7 +70,7 @@ static void talker_destroy(struct msv_conn *conn)
 static struct msv_conn *make(void *user, const struct msv_peer *peer)
 {
 	static const struct msv_proto proto = { "talker", talker_step, talker_expire,
-		talker_shutdown, NULL, talker_destroy };
+		talker_shutdown, NULL, talker_destroy, NULL };
 	struct talker *t;
 
 	ck_assert_ptr_eq(user, &client);

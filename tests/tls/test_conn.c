@@ -97,9 +97,9 @@ static void no_info(const struct msv_conn *conn, struct msv_conn_info *info)
 }
 
 static const struct msv_proto server_proto = { "toy", server_step, nothing, no_farewell, no_info,
-	nothing };
+	nothing, NULL };
 static const struct msv_proto client_proto = { "toyc", client_step, nothing, no_farewell, no_info,
-	nothing };
+	nothing, NULL };
 
 static struct toy *toy_new(bool client)
 {

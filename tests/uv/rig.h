@@ -211,7 +211,7 @@ static inline void toy_destroy(struct msv_conn *conn)
 static inline struct msv_conn *toy_new(const struct msv_peer *peer)
 {
 	static const struct msv_proto proto = { "toy", toy_step, toy_expire, toy_shutdown, toy_info,
-		toy_destroy };
+		toy_destroy, NULL };
 	struct toy *toy = msv_alloc(rig.env, sizeof(*toy));
 
 	if (!toy)
