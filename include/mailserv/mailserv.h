@@ -9,6 +9,7 @@
 #include <mailserv/imap_server.h>
 #include <mailserv/message.h>
 #include <mailserv/mta.h>
+#include <mailserv/queue.h>
 #include <mailserv/smtp_client.h>
 #include <mailserv/smtp_server.h>
 #include <mailserv/store.h>

@@ -51,8 +51,10 @@ struct queue_add_op {
 /*
  * Takes a message in.  Answered with 0 once body, directory entry and envelope
  * are durable; one commit serves all that wait.  Strings are copied.
- * MSV_ERR_NOSPACE, MSV_ERR_IO, MSV_ERR_NOMEM, MSV_ERR_EXISTS: nothing is kept.  Cancel
- * is honoured until the commit; after that the message is in.
+ * MSV_ERR_NOSPACE, MSV_ERR_IO, MSV_ERR_NOMEM, MSV_ERR_EXISTS (the id), MSV_ERR_INVAL
+ * (no id or recipient), MSV_ERR_LIMIT (a string of 2,048 octets or more, a million
+ * recipients): nothing is kept.  Cancel is honoured until the commit; after that the
+ * message is in.  Control octets in strings come out as '?'.
  */
 void msv_queue_add(
     struct msv_queue *queue, const struct queue_message *message, struct queue_add_op op);
@@ -91,7 +93,7 @@ struct queue_take_op {
  * Answered with struct queue_delivery *, the asker's until settled, or NULL
  * result when there is none.  What is handed out is not handed out again until
  * it is settled, or the queue is opened anew.  In no order of messages, but
- * destinations take turns.
+ * destinations take turns.  After an error ask again after a while.
  */
 void msv_queue_take(
     struct msv_queue *queue, const char *destination, size_t max, struct queue_take_op op);
@@ -148,7 +150,10 @@ struct queue_settle_op {
  * recipient's end removes the body.  The delivery is the queue's again, whatever
  * the answer.  When writing fails it is tried again after a while, until it
  * works or the queue is freed: the op (its op may be NULL: nobody waits) is
- * answered only then.
+ * answered only then.  Heads of new messages are copied; a spool must stay until the
+ * answer, so with a spool somebody must wait.  Only with new messages: MSV_ERR_NOMEM,
+ * nothing is written and the delivery is due again.  RETRY without host and text
+ * leaves those written before.
  */
 void msv_queue_settle(struct queue_delivery *delivery, const struct queue_result *results,
     const struct queue_message *new_messages, size_t n, struct queue_settle_op op);

@@ -74,9 +74,11 @@ void msv_queue_add(
 		return;
 	}
 	add->op = op.op;
-	add->work = (struct queue_work){
-		.queue = queue, .prepare = prepare, .write = insert, .read = clean_up, .done = inserted
-	};
+	add->work = (struct queue_work){ .queue = queue,
+		.prepare = prepare,
+		.write = insert,
+		.read = clean_up,
+		.done = inserted };
 	error = msv_queue_new_init(queue, &add->new, message, false);
 	if (!error)
 		error = msv_queue_new_write(&add->new, body_done, add);

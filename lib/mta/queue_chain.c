@@ -114,8 +114,9 @@ static void report(struct msv_queue *queue)
 	struct queue_desk *desk = &queue->desk;
 
 	if (desk->error)
-		msv_env_log(queue->env, MSV_LOG_ERROR, "queue directory=%s: cannot write: %s (%s); %s",
-		    queue->directory, msv_strerror(desk->error), desk->db.problem,
+		msv_env_log(queue->env, MSV_LOG_ERROR,
+		    "queue directory=%s: cannot write: %s (%s); %s", queue->directory,
+		    msv_strerror(desk->error), desk->db.problem,
 		    desk->error == MSV_ERR_NOSPACE ? "make room on its disk"
 		    : desk->error == MSV_ERR_FORMAT
 		        ? "start again: what is damaged is then set aside"

@@ -26,25 +26,23 @@ static const char schema[] =
     " text TEXT NOT NULL) STRICT;"
     "CREATE INDEX recipient_due ON recipient(destination, due);"
     "PRAGMA application_id=" NUMBER(APPLICATION) ";"
-    "PRAGMA user_version=" NUMBER(VERSION) ";"
-    "COMMIT";
+                                                 "PRAGMA user_version=" NUMBER(VERSION) ";"
+                                                                                        "COMMIT";
 
 /* Exclusive locking: one process, and no memory shared with others.  FULL: each commit
  * syncs the log before it is told, so that it outlasts a loss of power. */
-static const char setup[] =
-    "PRAGMA locking_mode=EXCLUSIVE;"
-    "PRAGMA journal_mode=WAL;"
-    "PRAGMA synchronous=FULL;"
-    "PRAGMA temp_store=MEMORY;"
-    "PRAGMA cache_size=-8000;"
-    "PRAGMA cell_size_check=ON;"
-    "PRAGMA trusted_schema=OFF;";
+static const char setup[] = "PRAGMA locking_mode=EXCLUSIVE;"
+                            "PRAGMA journal_mode=WAL;"
+                            "PRAGMA synchronous=FULL;"
+                            "PRAGMA temp_store=MEMORY;"
+                            "PRAGMA cache_size=-8000;"
+                            "PRAGMA cell_size_check=ON;"
+                            "PRAGMA trusted_schema=OFF;";
 
 /* `gone`: messages whose last recipient was ended in this transaction.  `hit`: the
  * recipients a change is about. */
-static const char temporary[] =
-    "CREATE TEMP TABLE gone(message INTEGER PRIMARY KEY);"
-    "CREATE TEMP TABLE hit(row INTEGER PRIMARY KEY);";
+static const char temporary[] = "CREATE TEMP TABLE gone(message INTEGER PRIMARY KEY);"
+                                "CREATE TEMP TABLE hit(row INTEGER PRIMARY KEY);";
 
 #define MESSAGE_OF_HIT "(SELECT DISTINCT row >> 20 FROM temp.hit)"
 
@@ -123,7 +121,8 @@ static const char *const texts[QUEUE_SQL_COUNT] = {
 	[QUEUE_SQL_LOST_MESSAGE] = "UPDATE message SET held=1 WHERE row=?",
 	[QUEUE_SQL_LOST_RECIPIENTS] =
 	    "UPDATE recipient SET due=NULL WHERE row BETWEEN ?1<<20 AND ?1<<20|1048575",
-	[QUEUE_SQL_DESTINATIONS] = "SELECT destination, min(due) FROM recipient GROUP BY destination",
+	[QUEUE_SQL_DESTINATIONS] =
+	    "SELECT destination, min(due) FROM recipient GROUP BY destination",
 	[QUEUE_SQL_COUNTS] = "SELECT count(*), coalesce(sum(held!=0), 0),"
 	                     " (SELECT count(*) FROM recipient), coalesce((SELECT arrived"
 	                     " FROM message ORDER BY row LIMIT 1), 0) FROM message",
@@ -327,9 +326,9 @@ static int prepare_all(struct queue_db *db)
 	int error = 0;
 
 	for (int i = 0; !error && i < QUEUE_SQL_COUNT; i++)
-		error = msv_queue_db_error(db,
-		    sqlite3_prepare_v3(db->sqlite, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-		        &db->statement[i], NULL));
+		error =
+		    msv_queue_db_error(db, sqlite3_prepare_v3(db->sqlite, texts[i], -1,
+		                               SQLITE_PREPARE_PERSISTENT, &db->statement[i], NULL));
 	return error;
 }
 
@@ -359,9 +358,8 @@ int msv_queue_db_open(struct queue_db *db, const char *path)
 		sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 		sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 		sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, 1 << 20);
-		error = msv_queue_db_error(db,
-		    sqlite3_create_function(
-		        db->sqlite, "busy", 1, SQLITE_UTF8, &db->busy, is_busy, NULL, NULL));
+		error = msv_queue_db_error(db, sqlite3_create_function(db->sqlite, "busy", 1,
+		                                   SQLITE_UTF8, &db->busy, is_busy, NULL, NULL));
 	}
 	if (!error)
 		error = msv_queue_db_exec(db, setup);

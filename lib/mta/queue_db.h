@@ -73,7 +73,7 @@ struct queue_db {
 	sqlite3_stmt *statement[QUEUE_SQL_COUNT];
 	sqlite3_vfs vfs;
 	char vfs_name[40];
-	char problem[200]; /* what SQLite said last */
+	char problem[200];      /* what SQLite said last */
 	struct queue_busy busy; /* what the function busy(row) asks */
 };
 

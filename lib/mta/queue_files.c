@@ -214,8 +214,7 @@ int msv_queue_files_sync(const struct queue_files *files)
 	return error;
 }
 
-static int scan_dir(
-    DIR *list, unsigned dir, int (*found)(void *user, uint64_t message), void *user)
+static int scan_dir(DIR *list, unsigned dir, int (*found)(void *user, uint64_t message), void *user)
 {
 	struct dirent *entry;
 	int verdict = 0;

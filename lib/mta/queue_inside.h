@@ -39,8 +39,8 @@ struct queue_work {
 	struct msv_queue *queue;
 	/* On the loop, before the job; false: it is dealt with and gone.  NULL: none. */
 	bool (*prepare)(struct queue_work *work);
-	int (*write)(struct queue_desk *desk, struct queue_work *work);  /* in the job; NULL none */
-	void (*read)(struct queue_desk *desk, struct queue_work *work);  /* in the job; NULL none */
+	int (*write)(struct queue_desk *desk, struct queue_work *work); /* in the job; NULL none */
+	void (*read)(struct queue_desk *desk, struct queue_work *work); /* in the job; NULL none */
 	void (*done)(struct queue_work *work); /* on the loop; MSV_ERR_CANCELED: queue freed */
 	int error;
 	bool lasting; /* done even when the queue is being freed */
@@ -55,15 +55,15 @@ struct msv_queue {
 	struct msv_env *env;
 	char *directory;
 	struct queue_desk desk;
-	bool running; /* the desk is a job's */
-	bool closed;  /* freed by its owner */
+	bool running;  /* the desk is a job's */
+	bool closed;   /* freed by its owner */
 	unsigned jobs; /* under way, of any sort */
 	struct queue_work *waiting, **waiting_end;
 	struct msv_task dispatch;
 	struct queue_turns turns;
 	uint64_t next_message;
-	struct queue_taken *taken;       /* handed out */
-	struct queue_stream *streams;    /* lists and bodies being given */
+	struct queue_taken *taken;     /* handed out */
+	struct queue_stream *streams;  /* lists and bodies being given */
 	struct queue_taken *unsettled; /* to be written again */
 	struct msv_timer *retry;
 	uint32_t failures; /* of settling, in a row */
@@ -80,8 +80,8 @@ void msv_queue_chain_init(struct msv_queue *queue);
 /* Hands work in; its done() comes from the loop, or at once when the queue is closed. */
 void msv_queue_submit(struct queue_work *work);
 /* A job that is not of the chain: counted, so that the queue stays.  0 or MSV_ERR_NOMEM. */
-int msv_queue_job(struct msv_queue *queue, void (*work)(void *data), void (*done)(void *data),
-    void *data);
+int msv_queue_job(
+    struct msv_queue *queue, void (*work)(void *data), void (*done)(void *data), void *data);
 /* First thing in its done(). */
 void msv_queue_job_over(struct msv_queue *queue);
 /* Last thing in whatever may have been the last: frees a closed queue. */
@@ -177,8 +177,8 @@ struct queue_taken {
 	struct msv_op *op; /* or NULL */
 	struct queue_new *news;
 	size_t nnews;
-	size_t writing;   /* bodies */
-	bool gone, held;  /* the message went with it, which was held */
+	size_t writing;  /* bodies */
+	bool gone, held; /* the message went with it, which was held */
 	uint64_t delivered, failed, retried;
 	struct queue_taken *again; /* the next that is to be written again */
 };
@@ -213,7 +213,7 @@ void msv_queue_stream_end(struct queue_stream *stream, int error);
 /* -- queue_filter.c ------------------------------------------------------------------------------------- */
 
 struct queue_filter {
-	char *id, *domain; /* NULL any */
+	char *id, *domain;    /* NULL any */
 	uint64_t first, last; /* rows, once looked up */
 };
 int msv_queue_filter_init(

@@ -62,8 +62,7 @@ static void pack_recipient(struct pack *to, const struct queue_message *message,
 		*out = copy;
 }
 
-static void pack_message(
-    struct pack *to, const struct queue_message *given, struct queue_new *new)
+static void pack_message(struct pack *to, const struct queue_message *given, struct queue_new *new)
 {
 	struct queue_message copy = *given;
 
@@ -122,8 +121,7 @@ static int copy_all(struct queue_new *new, const struct queue_message *message, 
 		return MSV_ERR_NOMEM;
 	pack_message(&copy, message, new);
 	if (copy_head && message->nhead) {
-		new->given.head = new->copied_head =
-		    msv_memdup(env, message->head, message->nhead);
+		new->given.head = new->copied_head = msv_memdup(env, message->head, message->nhead);
 		if (!new->copied_head)
 			return MSV_ERR_NOMEM;
 	}
@@ -156,7 +154,7 @@ void msv_queue_new_fini(struct queue_new *new)
 {
 	struct msv_env *env = new->queue->env;
 
-	for (size_t i = 0; new->recipients && i < new->given.nrecipients; i++)
+	for (size_t i = 0; new->recipients &&i < new->given.nrecipients; i++)
 		msv_turns_unpin(&new->queue->turns, new->recipients[i].dest);
 	msv_free(env, new->recipients);
 	msv_free(env, new->text);
@@ -172,8 +170,8 @@ static void write_body(void *data)
 	struct queue_new *new = data;
 	const struct queue_message *given = &new->given;
 
-	new->error = msv_queue_file_write(&new->queue->desk.files, new->row, given->head,
-	    given->nhead, given->spool, new->room);
+	new->error = msv_queue_file_write(
+	    &new->queue->desk.files, new->row, given->head, given->nhead, given->spool, new->room);
 }
 
 static void body_written(void *data)
@@ -195,7 +193,7 @@ int msv_queue_new_write(struct queue_new *new, void (*done)(void *user), void *u
 
 	new->done = done;
 	new->user = user;
-	if (new->given.spool && new->given.spool->fd >= 0) {
+	if (new->given.spool &&new->given.spool->fd >= 0) {
 		new->room = msv_env_realloc(new->queue->env, NULL, QUEUE_PIECE);
 		if (!new->room)
 			return MSV_ERR_NOMEM;

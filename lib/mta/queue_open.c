@@ -11,7 +11,6 @@
 #include "mta/queue_inside.h"
 #include "store/disk.h"
 
-
 /* -- Bodies and rows -------------------------------------------------------------------------- */
 
 struct bodies {
@@ -184,8 +183,8 @@ static int open_db(struct msv_queue *queue)
 {
 	struct queue_desk *desk = &queue->desk;
 	/* SQLite makes what it opens for more than the owner. */
-	int fd = openat(
-	    desk->files.dir, "queue.db", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd =
+	    openat(desk->files.dir, "queue.db", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return msv_disk_error(errno);
@@ -232,7 +231,8 @@ static int open_all(struct msv_queue *queue)
 		error = msv_queue_files_bodies(&desk->files);
 	queue->next_message = 1;
 	if (!error)
-		error = msv_queue_run(&desk->db, msv_queue_sql(&desk->db, QUEUE_SQL_TIDY_RECIPIENTS));
+		error =
+		    msv_queue_run(&desk->db, msv_queue_sql(&desk->db, QUEUE_SQL_TIDY_RECIPIENTS));
 	if (!error)
 		error = msv_queue_run(&desk->db, msv_queue_sql(&desk->db, QUEUE_SQL_TIDY_MESSAGES));
 	if (!error)

@@ -14,7 +14,7 @@ static int fill_names(struct queue_db *db, const struct naming *naming)
 	sqlite3_stmt *domain = NULL, *insert = NULL;
 	char out[ROOM] = "";
 	int more = 0, error = msv_queue_db_prepare(
-	                   db, "SELECT DISTINCT domain FROM main.recipient WHERE kind=0", &domain);
+	                  db, "SELECT DISTINCT domain FROM main.recipient WHERE kind=0", &domain);
 
 	if (!error)
 		error = msv_queue_db_prepare(db, "INSERT INTO temp.named VALUES(?,?)", &insert);
@@ -34,9 +34,9 @@ static int fill_names(struct queue_db *db, const struct naming *naming)
 
 static int rename_all(struct queue_db *db, const struct naming *naming)
 {
-	int error = msv_queue_db_exec(
-	    db, "CREATE TEMP TABLE IF NOT EXISTS named(domain TEXT PRIMARY KEY, name TEXT);"
-		"DELETE FROM temp.named; BEGIN IMMEDIATE");
+	int error = msv_queue_db_exec(db,
+	    "CREATE TEMP TABLE IF NOT EXISTS named(domain TEXT PRIMARY KEY, name TEXT);"
+	    "DELETE FROM temp.named; BEGIN IMMEDIATE");
 
 	if (error)
 		return error;
@@ -65,6 +65,7 @@ int msv_queue_rename_destinations(struct msv_queue *queue,
 		    "queue directory=%s: cannot follow the change of routes: %s %s",
 		    queue->directory, msv_strerror(error), queue->desk.db.problem);
 	queue->desk.db.problem[0] = '\0';
+	msv_turns_doubt(&queue->turns);
 	if (!error)
 		error = msv_queue_load_destinations(queue);
 	msv_queue_announce(queue);

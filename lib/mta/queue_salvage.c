@@ -109,8 +109,9 @@ int msv_queue_salvage(struct msv_queue *queue, const char *name)
 	}
 	if (salvage.bodies >= 0)
 		close(salvage.bodies);
-	msv_env_log(queue->env, MSV_LOG_WARN, "queue directory=%s: %llu messages taken over from %s",
-	    queue->directory, (unsigned long long)salvage.taken_over, name);
+	msv_env_log(queue->env, MSV_LOG_WARN,
+	    "queue directory=%s: %llu messages taken over from %s", queue->directory,
+	    (unsigned long long)salvage.taken_over, name);
 	/* A file that is no database at all has nothing to give. */
 	db->problem[0] = '\0';
 	return 0;

@@ -3,7 +3,7 @@
 
 #include "mta/queue_inside.h"
 
-#define FIRST_WAIT   10000u  /* ms, after writing failed */
+#define FIRST_WAIT   10000u /* ms, after writing failed */
 #define LONGEST_WAIT 300000u
 
 static struct queue_taken *taken_of(struct queue_work *work)
@@ -68,9 +68,8 @@ static int write_results(struct queue_desk *desk, struct queue_taken *taken)
 		taken->retried += outcome == QUEUE_RETRY;
 		taken->delivered += outcome == QUEUE_DONE;
 		taken->failed += outcome == QUEUE_FAILED;
-		error = outcome == QUEUE_RETRY
-		            ? write_retry(desk, taken, i)
-		            : write_end(desk, taken->delivery.targets[i].row);
+		error = outcome == QUEUE_RETRY ? write_retry(desk, taken, i)
+		                               : write_end(desk, taken->delivery.targets[i].row);
 	}
 	if (!error && taken->delivered + taken->failed > 0)
 		error = write_message_end(desk, taken);
@@ -107,9 +106,8 @@ static void settle_read(struct queue_desk *desk, struct queue_work *work)
 			msv_queue_orphan(desk, taken->news[i].row);
 	}
 	if (msv_queue_look(desk, &taken->look) != 0)
-		taken->look = (struct queue_look){
-			.dest = taken->look.dest, .looked = true, .exists = true
-		};
+		taken->look =
+		    (struct queue_look){ .dest = taken->look.dest, .looked = true, .exists = true };
 }
 
 /* -- On the loop ------------------------------------------------------------------------------ */

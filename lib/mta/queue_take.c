@@ -1,8 +1,8 @@
 /* Handing out what is due. */
 #include "mta/queue_inside.h"
 
-#define CANDIDATES 32                    /* destinations looked at in one job */
-#define MOST       1000                  /* recipients of a delivery */
+#define CANDIDATES 32                     /* destinations looked at in one job */
+#define MOST       1000                   /* recipients of a delivery */
 #define ROOM       (16 * QUEUE_TEXT_SIZE) /* for the strings of a delivery */
 #define ONE_MORE   (4 * QUEUE_TEXT_SIZE)  /* ... of one recipient */
 
@@ -71,9 +71,8 @@ static void put_back_read(struct queue_desk *desk, struct queue_work *work)
 
 	release_rows(desk, &taken->delivery);
 	if (msv_queue_look(desk, &taken->look) != 0)
-		taken->look = (struct queue_look){
-			.dest = taken->look.dest, .looked = true, .exists = true
-		};
+		taken->look =
+		    (struct queue_look){ .dest = taken->look.dest, .looked = true, .exists = true };
 }
 
 static void put_back_done(struct queue_work *work)
@@ -94,9 +93,8 @@ void msv_queue_put_back(struct queue_taken *taken)
 	struct msv_queue *queue = taken->delivery.queue;
 
 	queue->stats.busy -= taken->delivery.ntargets;
-	taken->work = (struct queue_work){
-		.queue = queue, .read = put_back_read, .done = put_back_done
-	};
+	taken->work =
+	    (struct queue_work){ .queue = queue, .read = put_back_read, .done = put_back_done };
 	msv_queue_submit(&taken->work);
 }
 

@@ -50,8 +50,7 @@ void msv_turns_doubt(struct queue_turns *turns);
 void msv_turns_block(struct queue_turns *turns, const char *name, uint64_t until);
 
 /* The next that are ready, at most max, each pinned.  The first one's turn is over. */
-size_t msv_turns_pick(
-    struct queue_turns *turns, uint64_t now, struct queue_dest **out, size_t max);
+size_t msv_turns_pick(struct queue_turns *turns, uint64_t now, struct queue_dest **out, size_t max);
 /* When there is something to pick: 0 now, UINT64_MAX never. */
 uint64_t msv_turns_next(const struct queue_turns *turns);
 
