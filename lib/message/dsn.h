@@ -45,7 +45,7 @@ struct msv_dsn_recipient {
 	const char *host;         /* the server that was asked */
 	int64_t last_attempt;     /* seconds since the epoch */
 	int64_t will_retry_until; /* DELAYED */
-	/* What to tell a human; NULL: words that fit the status (dsn_words.c). */
+	/* What to tell a human, in one paragraph; NULL: words that fit the status (dsn_words.c). */
 	const char *words;
 };
 

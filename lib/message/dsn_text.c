@@ -6,7 +6,7 @@
 #include "codec/date.h"
 #include "message/dsn_parts.h"
 
-enum { SAID_MAX = 1000, NAME_OCTETS = 600 };
+enum { SAID_MAX = 1000, NAME_OCTETS = 600, PARAGRAPH_MAX = 4000 };
 
 /* What a text is about: stands for %d, %a and %h in it. */
 struct about {
@@ -43,17 +43,21 @@ static void expand(const char *template, const struct about *about, struct msv_b
 static int paragraph(
     const char *template, const struct about *about, unsigned indent, struct msv_buf *out)
 {
-	struct msv_buf text;
+	struct msv_buf text, clean;
 	int rc = MSV_ERR_NOMEM;
 
 	msv_buf_init(&text, out->env);
+	msv_buf_init(&clean, out->env);
 	expand(template, about, &text);
-	const char *line = msv_buf_cstr(&text);
+	/* Words that were given may be anybody's. */
+	msv_dsn_clean(msv_buf_data(&text), msv_buf_len(&text), PARAGRAPH_MAX, MSV_DSN_UTF8, &clean);
+	const char *line = msv_buf_failed(&text) ? NULL : msv_buf_cstr(&clean);
 	if (line) {
 		msv_dsn_wrap(line, indent, out);
 		rc = msv_buf_puts(out, "\r\n");
 	}
 	msv_buf_fini(&text);
+	msv_buf_fini(&clean);
 	return rc;
 }
 

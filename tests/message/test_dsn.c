@@ -377,7 +377,8 @@ START_TEST(nothing_is_injected)
 		.status = evil,
 		.text = evil,
 		.remote = true,
-		.host = evil };
+		.host = evil,
+		.words = evil };
 	char message_text[400];
 	int n = snprintf(message_text, sizeof message_text,
 	    "Message-ID: <a@b>\rInjected: yes\r\nMessage-ID: <a b@c>\r\nSubject: %s\r\n\r\n",
