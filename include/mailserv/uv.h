@@ -19,6 +19,8 @@
 
 #include <mailserv/base.h>
 #include <mailserv/conn.h>
+#include <mailserv/dns.h>
+#include <mailserv/transport.h>
 #include <uv.h>
 
 #ifdef __cplusplus
@@ -89,25 +91,49 @@ MSV_API size_t msv_uv_connections(const struct msv_uv *uv);
 MSV_API void msv_uv_drain(
     struct msv_uv *uv, enum msv_shutdown why, uint32_t ms, void (*drained)(void *user), void *user);
 
-/* -- Host names of peers --------------------------------------------------------- */
+/* -- Outgoing connections --------------------------------------------------------- */
 
-/* Asks the DNS through libunbound. */
+/*
+ * Connects over the loop, for mail transfer (msv_mta_options) and for everybody
+ * else: what <mailserv/transport.h> says, where `make` gets the addresses of both
+ * ends.  Its conns count among the connections above.  Lives as long as uv, and
+ * after msv_uv_free() connects nothing (MSV_ERR_CANCELED).
+ */
+MSV_API const struct msv_transport *msv_uv_transport(struct msv_uv *uv);
+
+/* The same as its connect(). */
+MSV_API void msv_uv_connect(
+    struct msv_uv *uv, const struct msv_transport_target *target, struct msv_connect_op op);
+
+/* -- The DNS -------------------------------------------------------------------------- */
+
+/* Asks the DNS through libunbound, from a thread of libunbound's own, and keeps
+ * answers for as long as they say.  One is enough for a program. */
 struct msv_uv_resolver;
 struct msv_uv_lookup;
 
 struct msv_uv_resolver_options {
 	size_t size;
-	uint32_t timeout_ms;     /* for one lookup, all its questions together [3000] */
-	const char *resolv_conf; /* where the servers to ask are [/etc/resolv.conf] */
-	const char *forward;     /* ask this server instead: "192.0.2.53" or "192.0.2.53@5353" */
+	uint32_t timeout_ms;       /* for one host name, all its questions together [3000] */
+	const char *resolv_conf;   /* where the servers to ask are [/etc/resolv.conf] */
+	const char *forward;       /* ask this server instead: "192.0.2.53" or "192.0.2.53@5353" */
+	uint32_t query_timeout_ms; /* for one question of msv_uv_resolver_dns() [15000] */
+	/* A file with DS or DNSKEY records from where DNSSEC validates, such as
+	 * /usr/share/dns/root.key [nothing is validated, no answer is `secure`]. */
+	const char *trust_anchor;
+	size_t cache_bytes; /* for answers that are kept, about [4 MiB] */
 };
 
-/* options may be NULL.  MSV_ERR_NOMEM, MSV_ERR_INVAL, MSV_ERR_IO. */
+/* options may be NULL.  MSV_ERR_NOMEM, MSV_ERR_INVAL, MSV_ERR_IO; MSV_ERR_FORMAT: the
+ * trust anchor cannot be read. */
 MSV_API int msv_uv_resolver_new(
     struct msv_uv *uv, const struct msv_uv_resolver_options *options, struct msv_uv_resolver **out);
-/* Lookups under way end now, without a name.  Listeners that use it do without
- * from then on. */
+/* Lookups under way end now, without a name, and questions fail with
+ * MSV_ERR_CANCELED.  Listeners that use it do without from then on. */
 MSV_API void msv_uv_resolver_free(struct msv_uv_resolver *resolver);
+
+/* The resolver for whoever asks for records; lives as long as it. */
+MSV_API const struct msv_dns *msv_uv_resolver_dns(struct msv_uv_resolver *resolver);
 
 /*
  * Looks up the verified host name of an address: a name its PTR record gives

@@ -24,6 +24,17 @@ void msv_uv_address_text(const struct sockaddr *sa, char text[46], uint16_t *por
 	}
 }
 
+void msv_uv_address_local(uv_stream_t *stream, char text[46], uint16_t *port)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t n = sizeof(sa);
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)stream, &fd) == 0)
+		getsockname(fd, (struct sockaddr *)&sa, &n);
+	msv_uv_address_text((struct sockaddr *)&sa, text, port);
+}
+
 void msv_uv_address_unmap(char text[46])
 {
 	struct in6_addr v6;

@@ -238,18 +238,6 @@ static void read_header(struct msv_uv_entrance *entrance)
 
 /* -- The door --------------------------------------------------------------------------------- */
 
-static void find_local_address(struct msv_uv_entrance *entrance)
-{
-	struct sockaddr_storage sa = { 0 };
-	socklen_t n = sizeof(sa);
-	uv_os_fd_t fd;
-
-	if (uv_fileno((uv_handle_t *)entrance->link->stream, &fd) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&sa, &n) == 0)
-		msv_uv_address_text(
-		    (struct sockaddr *)&sa, entrance->local_address, &entrance->local_port);
-}
-
 void msv_uv_enter(struct msv_uv_link *link, const struct sockaddr *peer)
 {
 	struct msv_uv_listener *listener = link->listener;
@@ -262,7 +250,7 @@ void msv_uv_enter(struct msv_uv_link *link, const struct sockaddr *peer)
 	link->entrance = entrance;
 	entrance->link = link;
 	msv_uv_address_text(peer, entrance->address, &entrance->port);
-	find_local_address(entrance);
+	msv_uv_address_local(link->stream, entrance->local_address, &entrance->local_port);
 	if (listener->count > listener->max_connections) {
 		if (turn_away(entrance))
 			begin(entrance, NULL);

@@ -85,6 +85,9 @@ void msv_uv_link_close(struct msv_uv_link *link)
 	link->conn = NULL;
 	msv_uv_entrance_free(link->entrance);
 	link->entrance = NULL;
+	if (link->attempt)
+		msv_uv_attempt_over(link->attempt);
+	link->attempt = NULL;
 	uv_close((uv_handle_t *)link->stream, on_closed);
 	uv_close((uv_handle_t *)&link->timer, on_closed);
 	if (link->listener)

@@ -190,6 +190,7 @@ int msv_uv_new(uv_loop_t *loop, const struct msv_uv_options *options, struct msv
 	msv_uv_ring_init(&uv->links);
 	msv_uv_ring_init(&uv->dirty);
 	msv_uv_jobs_init(uv, o.width);
+	msv_uv_transport_init(uv);
 	int error = make_env(uv);
 	if (error) {
 		free(uv);
@@ -302,7 +303,7 @@ void msv_uv_drain(
 
 		if (link->conn)
 			msv_conn_shutdown(link->conn, why);
-		else if (link->entrance)
+		else if (link->entrance || link->attempt)
 			msv_uv_link_close(link);
 	}
 	msv_uv_hurry(uv);

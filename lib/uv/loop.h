@@ -81,6 +81,8 @@ struct msv_uv {
 	void *drained_user;
 	bool draining;
 
+	struct msv_transport transport;
+
 	char buffer[65536]; /* for every read */
 };
 
@@ -124,7 +126,7 @@ struct msv_uv_link {
 	union {
 		uv_tcp_t tcp;
 		uv_pipe_t pipe;
-	} own; /* the stream, when a listener accepted it */
+	} own; /* the stream, when a listener accepted it or it was connected */
 	uv_timer_t timer;
 	struct msv_conn *conn; /* NULL before the session begins and after it ended */
 
@@ -135,6 +137,8 @@ struct msv_uv_link {
 	struct msv_uv_listener *listener;
 	struct msv_uv_seat *seat;
 	struct msv_uv_entrance *entrance;
+
+	struct msv_uv_attempt *attempt; /* while it is being connected */
 
 	struct msv_uv_write *write; /* under way */
 	uv_shutdown_t shutdown;
@@ -168,6 +172,12 @@ void msv_uv_link_close(struct msv_uv_link *link);
 void msv_uv_enter(struct msv_uv_link *link, const struct sockaddr *peer);
 /* The link is closed before its session began. */
 void msv_uv_entrance_free(struct msv_uv_entrance *entrance);
+
+/* -- connect.c: outgoing connections -------------------------------------------------------- */
+
+void msv_uv_transport_init(struct msv_uv *uv);
+/* The link is closed before it was connected. */
+void msv_uv_attempt_over(struct msv_uv_attempt *attempt);
 
 /* -- listener.c ---------------------------------------------------------------------------- */
 
@@ -218,6 +228,8 @@ void msv_uv_socket_remove(const char *path, uint64_t dev, uint64_t ino);
 void msv_uv_address_text(const struct sockaddr *sa, char text[46], uint16_t *port);
 /* The same for an address in text. */
 void msv_uv_address_unmap(char text[46]);
+/* The address and port of our end of a stream; "" and 0 for a unix socket. */
+void msv_uv_address_local(uv_stream_t *stream, char text[46], uint16_t *port);
 /* The bytes of an address of either family; their number, or 0. */
 size_t msv_uv_address_bytes(const char *text, unsigned char bytes[16]);
 
@@ -247,9 +259,50 @@ struct msv_uv_seat *msv_uv_seat_take(
     struct msv_uv_seats *seats, const char *address, unsigned *count);
 void msv_uv_seat_leave(struct msv_uv_seats *seats, struct msv_uv_seat *seat);
 
-/* -- resolver.c --------------------------------------------------------------------------------------- */
+/* -- resolver.c: libunbound -------------------------------------------------------------------------- */
 
+struct ub_result;
+
+struct msv_uv_resolver {
+	struct msv_uv_node node;
+	struct msv_uv *uv;
+	struct ub_ctx *ctx;
+	uv_poll_t poll;
+	uint32_t timeout_ms, query_timeout_ms;
+	struct msv_uv_node asks; /* under way */
+	struct msv_dns dns;
+	bool closed;
+};
+
+/* Somebody who asks, one question after the other, within a time limit. */
+struct msv_uv_ask {
+	struct msv_uv_node node;
+	struct msv_uv *uv;
+	struct msv_uv_resolver *resolver; /* until it is over */
+	uv_timer_t timer;
+	int id;      /* the question under way */
+	bool asking; /* there is one */
+	bool over;
+	/* An answer, or what became of the question instead (result NULL).  Asks the
+	 * next or ends. */
+	void (*answered)(struct msv_uv_ask *ask, int error, const struct ub_result *result);
+	/* Nothing comes any more: MSV_ERR_TIMEOUT, MSV_ERR_CANCELED.  Ends. */
+	void (*failed)(struct msv_uv_ask *ask, int error);
+};
+
+/* A struct of n bytes that begins with an ask, its time running; NULL: no memory,
+ * or the resolver is closed. */
+void *msv_uv_ask_new(struct msv_uv_resolver *resolver, size_t n, uint32_t timeout_ms);
+/* Asks for records of a name.  0 or MSV_ERR_NOMEM. */
+int msv_uv_ask(struct msv_uv_ask *ask, const char *name, int type);
+/* Nothing is under way any more; it is freed after this turn. */
+void msv_uv_ask_end(struct msv_uv_ask *ask);
 /* msv_uv_free() does away with a resolver. */
 void msv_uv_resolver_close(struct msv_uv_node *node);
+
+/* -- dns.c: questions of others ------------------------------------------------------------------------ */
+
+/* Fills resolver->dns. */
+void msv_uv_dns_init(struct msv_uv_resolver *resolver);
 
 #endif

@@ -1,5 +1,4 @@
-/* Host names of peers by libunbound, which asks from a thread of its own and
- * tells by a descriptor. */
+/* libunbound, which asks from a thread of its own and tells by a descriptor. */
 #include <stdio.h>
 #include <string.h>
 #include <unbound.h>
@@ -8,236 +7,86 @@
 
 enum {
 	TIMEOUT_MS = 3000,
-	CANDIDATES = 3, /* names of one address that are looked at */
-	TYPE_A = 1,
-	TYPE_PTR = 12,
-	TYPE_AAAA = 28,
+	QUERY_TIMEOUT_MS = 15000,
+	CACHE_BYTES = 4 << 20,
 	CLASS_IN = 1,
 };
 
-struct msv_uv_resolver {
-	struct msv_uv_node node;
-	struct msv_uv *uv;
-	struct ub_ctx *ctx;
-	uv_poll_t poll;
-	uint32_t timeout_ms;
-	struct msv_uv_node lookups;
-	bool closed;
-};
+/* -- Asking ----------------------------------------------------------------------------- */
 
-struct msv_uv_lookup {
-	struct msv_uv_node node;
-	struct msv_uv *uv;
-	struct msv_uv_resolver *resolver; /* until it is over */
-	uv_timer_t timer;
-	unsigned char bytes[16];
-	size_t n;
-	int id;      /* the question under way */
-	bool asking; /* there is one */
-	bool over;
-	char names[CANDIDATES][256];
-	unsigned nnames, at;
-	void (*done)(void *user, const char *name);
-	void *user;
-};
-
-/* -- Names -------------------------------------------------------------------------- */
-
-/* 192.0.2.1 -> 1.2.0.192.in-addr.arpa; IPv6 by nibbles (RFC 1035 3.5, 3596 2.5). */
-static void reverse_name(const unsigned char *bytes, size_t n, char out[80])
+static void on_ask_closed(uv_handle_t *handle)
 {
-	static const char digits[] = "0123456789abcdef";
-	char *p = out;
+	struct msv_uv_ask *ask = handle->data;
+	struct msv_uv *uv = ask->uv;
 
-	if (n == 4) {
-		snprintf(
-		    out, 80, "%u.%u.%u.%u.in-addr.arpa.", bytes[3], bytes[2], bytes[1], bytes[0]);
-		return;
-	}
-	for (size_t i = n; i-- > 0;) {
-		*p++ = digits[bytes[i] & 15];
-		*p++ = '.';
-		*p++ = digits[bytes[i] >> 4];
-		*p++ = '.';
-	}
-	memcpy(p, "ip6.arpa.", 10);
-}
-
-/* A byte of a label in lower case; 0 when it may not stand in a host name. */
-static char host_byte(unsigned char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (char)(c - 'A' + 'a');
-	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')
-		return (char)c;
-	return '\0';
-}
-
-/* A name as it stands in the answer (RFC 1035 3.1) in text; false when it is
- * no host name. */
-static bool read_name(const unsigned char *p, size_t n, char out[256])
-{
-	size_t at = 0, used = 0;
-
-	while (at < n && p[at]) {
-		size_t label = p[at++];
-
-		if (label > 63 || label > n - at || used + label + 2 > 255)
-			return false;
-		if (used)
-			out[used++] = '.';
-		while (label--) {
-			char c = host_byte(p[at++]);
-
-			if (!c)
-				return false;
-			out[used++] = c;
-		}
-	}
-	out[used] = '\0';
-	return used && at < n;
-}
-
-/* -- A lookup ----------------------------------------------------------------------------- */
-
-static void on_lookup_closed(uv_handle_t *handle)
-{
-	struct msv_uv_lookup *lookup = handle->data;
-	struct msv_uv *uv = lookup->uv;
-
-	msv_uv_release(uv, lookup);
+	msv_uv_release(uv, ask);
 	msv_uv_unref(uv);
 }
 
-/* No question is under way any more, and done is not called. */
-static void end_lookup(struct msv_uv_lookup *lookup)
+void msv_uv_ask_end(struct msv_uv_ask *ask)
 {
-	if (lookup->over)
+	if (ask->over)
 		return;
-	lookup->over = true;
-	msv_uv_ring_remove(&lookup->node);
-	if (lookup->asking)
-		ub_cancel(lookup->resolver->ctx, lookup->id);
-	uv_close((uv_handle_t *)&lookup->timer, on_lookup_closed);
-}
-
-static void finish(struct msv_uv_lookup *lookup, const char *name)
-{
-	void (*done)(void *user, const char *name) = lookup->done;
-	void *user = lookup->user;
-
-	end_lookup(lookup);
-	done(user, name); /* the name is in the lookup, which goes after this turn */
+	ask->over = true;
+	msv_uv_ring_remove(&ask->node);
+	if (ask->asking)
+		ub_cancel(ask->resolver->ctx, ask->id);
+	uv_close((uv_handle_t *)&ask->timer, on_ask_closed);
 }
 
 static void on_timeout(uv_timer_t *timer)
 {
-	finish(timer->data, NULL);
+	struct msv_uv_ask *ask = timer->data;
+
+	ask->failed(ask, MSV_ERR_TIMEOUT);
 }
 
-static void on_answer(void *user, int error, struct ub_result *result);
-
-/* True when the question is under way. */
-static bool ask(struct msv_uv_lookup *lookup, const char *name, int type)
+/* What an error of libunbound means. */
+static int error_of(int error)
 {
-	lookup->asking = ub_resolve_async(lookup->resolver->ctx, name, type, CLASS_IN, lookup,
-	                     on_answer, &lookup->id) == 0;
-	return lookup->asking;
-}
-
-static void take_names(struct msv_uv_lookup *lookup, const struct ub_result *result)
-{
-	for (size_t i = 0; result->data[i] && lookup->nnames < CANDIDATES; i++)
-		if (result->len[i] > 0 &&
-		    read_name((const unsigned char *)result->data[i], (size_t)result->len[i],
-		        lookup->names[lookup->nnames]))
-			lookup->nnames++;
-}
-
-/* True when one of the addresses is the one asked about. */
-static bool has_address(const struct msv_uv_lookup *lookup, const struct ub_result *result)
-{
-	for (size_t i = 0; result->data[i]; i++)
-		if ((size_t)result->len[i] == lookup->n &&
-		    memcmp(result->data[i], lookup->bytes, lookup->n) == 0)
-			return true;
-	return false;
-}
-
-/* Asks for the addresses of the next name there is. */
-static void confirm_next(struct msv_uv_lookup *lookup)
-{
-	if (lookup->at == lookup->nnames ||
-	    !ask(lookup, lookup->names[lookup->at], lookup->n == 4 ? TYPE_A : TYPE_AAAA))
-		finish(lookup, NULL);
-}
-
-static void take_answer(struct msv_uv_lookup *lookup, const struct ub_result *result)
-{
-	bool good = result && result->havedata && !result->bogus;
-
-	if (!lookup->nnames) {
-		if (good)
-			take_names(lookup, result);
-		confirm_next(lookup);
-	} else if (good && has_address(lookup, result)) {
-		finish(lookup, lookup->names[lookup->at]);
-	} else {
-		lookup->at++;
-		confirm_next(lookup);
+	switch (error) {
+	case UB_NOERROR:
+		return 0;
+	case UB_SYNTAX:
+		return MSV_ERR_INVAL;
+	case UB_NOMEM:
+		return MSV_ERR_NOMEM;
+	default:
+		return MSV_ERR_IO;
 	}
 }
 
 static void on_answer(void *user, int error, struct ub_result *result)
 {
-	struct msv_uv_lookup *lookup = user;
+	struct msv_uv_ask *ask = user;
 
-	lookup->asking = false;
-	take_answer(lookup, error ? NULL : result);
+	ask->asking = false;
+	ask->answered(ask, error_of(error), error ? NULL : result);
 	ub_resolve_free(result);
 }
 
-int msv_uv_lookup_name(struct msv_uv_resolver *resolver, const char *address,
-    void (*done)(void *user, const char *name), void *user, struct msv_uv_lookup **out)
+int msv_uv_ask(struct msv_uv_ask *ask, const char *name, int type)
 {
-	struct msv_uv *uv = resolver->uv;
-	struct msv_uv_lookup *lookup;
-	unsigned char bytes[16];
-	size_t n = msv_uv_address_bytes(address, bytes);
-	char question[80];
-
-	if (out)
-		*out = NULL;
-	if (!n || !done)
-		return MSV_ERR_INVAL;
-	lookup = msv_uv_alloc(uv, sizeof(*lookup));
-	if (!lookup)
-		return MSV_ERR_NOMEM;
-	lookup->uv = uv;
-	lookup->resolver = resolver;
-	lookup->n = n;
-	memcpy(lookup->bytes, bytes, n);
-	lookup->done = done;
-	lookup->user = user;
-	reverse_name(bytes, n, question);
-	if (!ask(lookup, question, TYPE_PTR)) {
-		msv_uv_release(uv, lookup);
-		return MSV_ERR_NOMEM;
-	}
-	msv_uv_ref(uv);
-	msv_uv_ring_add(&resolver->lookups, &lookup->node);
-	uv_timer_init(uv->loop, &lookup->timer);
-	lookup->timer.data = lookup;
-	uv_timer_start(&lookup->timer, on_timeout, resolver->timeout_ms, 0);
-	if (out)
-		*out = lookup;
-	return 0;
+	ask->asking = ub_resolve_async(
+	                  ask->resolver->ctx, name, type, CLASS_IN, ask, on_answer, &ask->id) == 0;
+	return ask->asking ? 0 : MSV_ERR_NOMEM;
 }
 
-void msv_uv_lookup_cancel(struct msv_uv_lookup *lookup)
+void *msv_uv_ask_new(struct msv_uv_resolver *resolver, size_t n, uint32_t timeout_ms)
 {
-	if (lookup)
-		end_lookup(lookup);
+	struct msv_uv *uv = resolver->uv;
+	struct msv_uv_ask *ask = resolver->closed ? NULL : msv_uv_alloc(uv, n);
+
+	if (!ask)
+		return NULL;
+	ask->uv = uv;
+	ask->resolver = resolver;
+	msv_uv_ref(uv);
+	msv_uv_ring_add(&resolver->asks, &ask->node);
+	uv_timer_init(uv->loop, &ask->timer);
+	ask->timer.data = ask;
+	uv_timer_start(&ask->timer, on_timeout, timeout_ms, 0);
+	return ask;
 }
 
 /* -- The resolver --------------------------------------------------------------------------- */
@@ -251,10 +100,66 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	ub_process(resolver->ctx);
 }
 
+/* Sets an option to a number. */
+static int set_number(struct ub_ctx *ctx, const char *option, size_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%zu", number);
+	return ub_ctx_set_option(ctx, option, text);
+}
+
+/* libunbound by itself is made for programs that ask little. */
+static int set_sizes(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o)
+{
+	size_t bytes = o->cache_bytes ? o->cache_bytes : CACHE_BYTES;
+
+	return set_number(ctx, "rrset-cache-size:", bytes / 2) ||
+	               set_number(ctx, "msg-cache-size:", bytes / 4) ||
+	               set_number(ctx, "key-cache-size:", bytes / 4) ||
+	               set_number(ctx, "outgoing-range:", 128) ||
+	               set_number(ctx, "num-queries-per-thread:", 1024) ||
+	               set_number(ctx, "outgoing-num-tcp:", 16)
+	           ? MSV_ERR_IO
+	           : 0;
+}
+
+static int find_servers(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o)
+{
+	if (o->forward) {
+		if (ub_ctx_set_option(ctx, "do-not-query-localhost:", "no"))
+			return MSV_ERR_IO;
+		return ub_ctx_set_fwd(ctx, o->forward) ? MSV_ERR_INVAL : 0;
+	}
+	/* Without such a file the root servers are asked. */
+	ub_ctx_resolvconf(ctx, o->resolv_conf);
+	return 0;
+}
+
+static void ignore(void *user, int error, struct ub_result *result)
+{
+	(void)user;
+	(void)error;
+	ub_resolve_free(result);
+}
+
+/* libunbound reads the file with its first question: one that asks nobody. */
+static int read_trust_anchor(struct ub_ctx *ctx, const char *path)
+{
+	int id;
+
+	if (ub_ctx_add_ta_file(ctx, path) ||
+	    ub_resolve_async(ctx, "localhost", MSV_DNS_A, CLASS_IN, NULL, ignore, &id))
+		return MSV_ERR_FORMAT;
+	ub_cancel(ctx, id);
+	return 0;
+}
+
 static int configure(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o)
 {
-	const char *forward = o->forward;
+	int error;
 
+	ub_ctx_debugout(ctx, NULL); /* else it writes to stderr */
 	/* In a thread, not a process. */
 	if (ub_ctx_async(ctx, 1))
 		return MSV_ERR_IO;
@@ -262,14 +167,12 @@ static int configure(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o
 	if (ub_ctx_set_option(ctx, "unblock-lan-zones:", "yes") ||
 	    ub_ctx_set_option(ctx, "insecure-lan-zones:", "yes"))
 		return MSV_ERR_IO;
-	if (forward) {
-		if (ub_ctx_set_option(ctx, "do-not-query-localhost:", "no"))
-			return MSV_ERR_IO;
-		return ub_ctx_set_fwd(ctx, forward) ? MSV_ERR_INVAL : 0;
-	}
-	/* Without such a file the root servers are asked. */
-	ub_ctx_resolvconf(ctx, o->resolv_conf);
-	return 0;
+	error = set_sizes(ctx, o);
+	if (!error)
+		error = find_servers(ctx, o);
+	if (!error && o->trust_anchor)
+		error = read_trust_anchor(ctx, o->trust_anchor);
+	return error;
 }
 
 static void on_resolver_closed(uv_handle_t *handle)
@@ -299,7 +202,9 @@ int msv_uv_resolver_new(
 		return MSV_ERR_NOMEM;
 	resolver->uv = uv;
 	resolver->timeout_ms = o.timeout_ms ? o.timeout_ms : TIMEOUT_MS;
-	msv_uv_ring_init(&resolver->lookups);
+	resolver->query_timeout_ms = o.query_timeout_ms ? o.query_timeout_ms : QUERY_TIMEOUT_MS;
+	msv_uv_ring_init(&resolver->asks);
+	msv_uv_dns_init(resolver);
 	resolver->ctx = ub_ctx_create();
 	if (resolver->ctx)
 		error = configure(resolver->ctx, &o);
@@ -312,7 +217,7 @@ int msv_uv_resolver_new(
 	}
 	resolver->poll.data = resolver;
 	uv_poll_start(&resolver->poll, UV_READABLE, on_readable);
-	uv_unref((uv_handle_t *)&resolver->poll); /* a lookup's timer keeps the loop */
+	uv_unref((uv_handle_t *)&resolver->poll); /* an ask's timer keeps the loop */
 	msv_uv_ring_init(&resolver->node);
 	msv_uv_ring_add(&uv->resolvers, &resolver->node);
 	msv_uv_ref(uv);
@@ -338,8 +243,11 @@ void msv_uv_resolver_free(struct msv_uv_resolver *resolver)
 	resolver->closed = true;
 	msv_uv_ring_remove(&resolver->node);
 	forget_resolver(resolver->uv, resolver);
-	while (!msv_uv_ring_empty(&resolver->lookups))
-		finish(msv_uv_owner(resolver->lookups.next, struct msv_uv_lookup, node), NULL);
+	while (!msv_uv_ring_empty(&resolver->asks)) {
+		struct msv_uv_ask *ask = msv_uv_owner(resolver->asks.next, struct msv_uv_ask, node);
+
+		ask->failed(ask, MSV_ERR_CANCELED);
+	}
 	uv_close((uv_handle_t *)&resolver->poll, on_resolver_closed);
 }
 

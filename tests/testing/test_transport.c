@@ -69,8 +69,11 @@ static void talker_destroy(struct msv_conn *conn)
 
 static struct msv_conn *make(void *user, const struct msv_peer *peer)
 {
-	static const struct msv_proto proto = { "talker", talker_step, talker_expire,
-		talker_shutdown, NULL, talker_destroy, NULL };
+	static const struct msv_proto proto = { .name = "talker",
+		.step = talker_step,
+		.expire = talker_expire,
+		.shutdown = talker_shutdown,
+		.destroy = talker_destroy };
 	struct talker *t;
 
 	ck_assert_ptr_eq(user, &client);

@@ -88,10 +88,10 @@ static inline void rig_run(unsigned ms)
 		rig_turn();
 }
 
-/* Runs the loop until the condition holds; false after five seconds. */
+/* Runs the loop until the condition holds; false after half a minute. */
 #define rig_until(condition) \
 	({ \
-		uint64_t rig_end_ = msv_env_now(rig.env) + 5000; \
+		uint64_t rig_end_ = msv_env_now(rig.env) + 30000; \
 		bool rig_holds_; \
 		while (!(rig_holds_ = (condition)) && msv_env_now(rig.env) < rig_end_) \
 			rig_turn(); \

@@ -136,6 +136,74 @@ static void look_up(void)
 	rig_end();
 }
 
+static void on_records(void *user, int error, const void *result)
+{
+	(void)user;
+	(void)result;
+	ck_assert_int_lt(error, 0);
+	done++;
+}
+
+/* Questions fail one way or another, for each there is an answer. */
+static void query(void)
+{
+	struct msv_uv_resolver_options options = {
+		.size = sizeof(options), .query_timeout_ms = 50, .forward = "127.0.0.1@9"
+	};
+	struct msv_uv_resolver *resolver;
+	unsigned asked = 0;
+
+	rig_begin();
+	done = 0;
+	for (int i = 0; i < 3 && msv_uv_resolver_new(rig.uv, &options, &resolver) == 0; i++) {
+		const struct msv_dns *dns = msv_uv_resolver_dns(resolver);
+		struct msv_op *op = msv_op_new(rig.env, on_records, NULL);
+
+		if (!op)
+			continue;
+		asked++;
+		dns->query(dns->self, "example.org", MSV_DNS_MX, (struct msv_dns_op){ op });
+	}
+	ck_assert(rig_until(done == asked));
+	rig_end();
+}
+
+static struct msv_conn *make_toy(void *user, const struct msv_peer *peer)
+{
+	return toy_accept(user, peer);
+}
+
+static void on_connect(void *user, int error, const void *result)
+{
+	const struct msv_connect_result *r = result;
+
+	(void)user;
+	ck_assert(error == MSV_ERR_NOMEM || (!error && (!r->error || r->error == MSV_ERR_NOMEM)));
+	done++;
+}
+
+static void dial(void)
+{
+	struct msv_uv_listen_options options = {
+		.size = sizeof(options), .address = "127.0.0.1", .accept = toy_accept
+	};
+	struct msv_transport_target target = {
+		.size = sizeof(target), .address = "127.0.0.1", .make = make_toy
+	};
+	struct msv_uv_listener *listener;
+	struct msv_op *op;
+
+	rig_begin();
+	done = 0;
+	if (msv_uv_listen(rig.uv, &options, &listener) == 0 &&
+	    (op = msv_op_new(rig.env, on_connect, NULL))) {
+		target.port = msv_uv_listener_port(listener);
+		msv_uv_connect(rig.uv, &target, (struct msv_connect_op){ op });
+		ck_assert(rig_until(done == 1));
+	}
+	rig_end();
+}
+
 /* rig_begin() itself must succeed: its one allocation is let pass. */
 static void fail_each_but_first(void (*scenario)(void), unsigned long n)
 {
@@ -158,10 +226,23 @@ START_TEST(test_lookups)
 }
 END_TEST
 
+START_TEST(test_queries)
+{
+	fail_each_but_first(query, 16);
+}
+END_TEST
+
+START_TEST(test_connecting)
+{
+	fail_each_but_first(dial, 30);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("uv/memory");
 
-	check_case(s, "memory", test_connection, test_jobs, test_lookups);
+	check_case(
+	    s, "memory", test_connection, test_jobs, test_lookups, test_queries, test_connecting);
 	return check_main(s);
 }
