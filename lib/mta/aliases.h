@@ -209,34 +209,60 @@ int msv_srs_forward(const struct msv_srs *srs, const struct msv_smtp_address *se
 int msv_srs_reverse(
     const struct msv_srs *srs, const char *local, uint64_t now, struct msv_smtp_mailbox *out);
 
-/* -- Masquerading (masquerade.c) -------------------------------------------------------------- */
+/* -- Small tables (alias_table.c) ------------------------------------------------------------------ */
 
-struct msv_masquerade;
-
-/* Where mistakes in a small table go. */
+/* Lines `name: item, item`, comments and continued lines as in the aliases file. */
 struct msv_table_options {
-	const char *name; /* of the file, in reports; required */
-	msv_alias_report_fn report;
+	const char *name;           /* of the file, in reports */
+	msv_alias_report_fn report; /* mistakes [not told] */
 	void *user;
 };
 
+#define MSV_TABLE_SIZE_MAX ((size_t)16 << 20)
+
+/* One row: what is looked for, and what it gives. */
+struct msv_table_row {
+	const char *key, *value;
+	unsigned line; /* 0: of no file */
+	size_t order;
+};
+struct msv_table {
+	struct msv_arena arena;
+	const char *file; /* NULL: none was read */
+	struct msv_table_row *rows;
+	size_t n, cap;
+	bool sorted;
+};
+
+/* -- Masquerading (masquerade.c) -------------------------------------------------------------- */
+
 /*
- * A table of lines, comments and continued lines as in the aliases file:
+ * Addresses and what stands for them outside:
  *
  *	root@host.example.org:  admin@example.org     one address
  *	@host.example.org:      @example.org          a domain; the local part stays
  *	@.example.org:          @example.org          every domain below it
  *
  * An address goes before a domain, a domain before the longest domain above it;
- * what came out is not looked up again.  A broken line is reported and left out.
- * 0, MSV_ERR_NOMEM, MSV_ERR_LIMIT (more than 1 MiB).
+ * what came out is not looked up again.
  */
-int msv_masquerade_new(struct msv_env *env, const struct msv_table_options *options,
-    const char *text, size_t n, struct msv_masquerade **out);
-void msv_masquerade_free(struct msv_masquerade *m);
-/* An address of the envelope.  1: *out is the other one, 0: it stays. */
-int msv_masquerade_address(const struct msv_masquerade *m, const struct msv_smtp_address *address,
-    struct msv_smtp_mailbox *out);
+struct msv_masquerade {
+	struct msv_env *env;
+	struct msv_table table;
+};
+void msv_masquerade_init(struct msv_masquerade *m, struct msv_env *env);
+void msv_masquerade_fini(struct msv_masquerade *m);
+/* Adds a pair.  0, MSV_ERR_NOMEM; MSV_ERR_FORMAT: *mistake (static) says what is
+ * wrong and what to do. */
+int msv_masquerade_add(
+    struct msv_masquerade *m, const char *from, const char *to, const char **mistake);
+/* Adds the lines of a text; a broken one is reported and left out.  0,
+ * MSV_ERR_NOMEM, MSV_ERR_LIMIT. */
+int msv_masquerade_read(
+    struct msv_masquerade *m, const struct msv_table_options *options, const char *text, size_t n);
+/* An address of the envelope.  1: *out is the other one, 0: it stays; MSV_ERR_NOMEM. */
+int msv_masquerade_address(
+    struct msv_masquerade *m, const struct msv_smtp_address *address, struct msv_smtp_mailbox *out);
 /*
  * A whole header section (with its empty line or without; LF or CRLF): From,
  * Sender, Reply-To and their Resent- sisters with other addresses, every other
@@ -244,27 +270,30 @@ int msv_masquerade_address(const struct msv_masquerade *m, const struct msv_smtp
  * appended - always so with a DKIM-Signature, which would be broken.
  * MSV_ERR_NOMEM.
  */
-int msv_masquerade_header(
-    const struct msv_masquerade *m, const char *p, size_t n, struct msv_buf *out);
+int msv_masquerade_header(struct msv_masquerade *m, const char *p, size_t n, struct msv_buf *out);
 
 /* -- Who may send as whom (sender.c) ------------------------------------------------------------ */
 
-struct msv_senders;
-
 /*
- * A table of lines `account: address, @domain, *`, comments and continued lines
- * as in the aliases file; several lines of one account add up, and "*" as the
- * account means everybody.  A broken line is reported and left out.  0,
- * MSV_ERR_NOMEM, MSV_ERR_LIMIT (more than 16 MiB).
+ * Lines `account: address, @domain, *`; several of one account add up, and "*" as
+ * the account means everybody.
  */
-int msv_senders_new(struct msv_env *env, const struct msv_table_options *options, const char *text,
-    size_t n, struct msv_senders **out);
-void msv_senders_free(struct msv_senders *senders);
+struct msv_senders {
+	struct msv_env *env;
+	struct msv_table table;
+};
+void msv_senders_init(struct msv_senders *senders, struct msv_env *env);
+void msv_senders_fini(struct msv_senders *senders);
+/* As the two of masquerading. */
+int msv_senders_add(
+    struct msv_senders *senders, const char *account, const char *as, const char **mistake);
+int msv_senders_read(struct msv_senders *senders, const struct msv_table_options *options,
+    const char *text, size_t n);
 
 struct msv_sender_question {
-	struct msv_aliases *aliases;       /* required */
-	const struct msv_senders *senders; /* NULL: no such table; must outlive the check */
-	const char *account;               /* who logged in */
+	struct msv_aliases *aliases; /* required */
+	struct msv_senders *senders; /* NULL: no such table */
+	const char *account;         /* who logged in */
 	const struct msv_smtp_address *from;
 };
 
@@ -273,7 +302,8 @@ struct msv_sender_check {
 	const char *ask; /* the account to look up */
 
 	struct msv_env *env;
-	char *account;
+	char *account, *account_key, *from;
+	char *tagged; /* the account's own address with a tag */
 	struct msv_expansion expansion;
 	size_t leaf, asked;
 };
@@ -295,6 +325,23 @@ int msv_sender_check(struct msv_env *env, const struct msv_sender_question *ques
 int msv_sender_answer(struct msv_sender_check *check, bool is_account, struct msv_buf *why);
 /* Frees what it holds; a zeroed one is fine. */
 void msv_sender_check_fini(struct msv_sender_check *check);
+
+/* -- Inside: tables (alias_table.c) ---------------------------------------------------------------------- */
+
+void msv_table_init(struct msv_table *table, struct msv_env *env);
+void msv_table_fini(struct msv_table *table);
+/* Copies a row.  0 or MSV_ERR_NOMEM. */
+int msv_table_add(struct msv_table *table, const char *key, const char *value, unsigned line);
+/* The first of the rows with that key, in the order they came; *n gets how many
+ * there are. */
+const struct msv_table_row *msv_table_find(struct msv_table *table, const char *key, size_t *n);
+/* Adds one name with one item of its line. */
+typedef int (*msv_table_add_fn)(
+    void *self, const char *name, const char *item, unsigned line, const char **mistake);
+/* Gives each name and item of a text to `add`, quotes around the whole of it
+ * undone; reports what it refuses.  0, MSV_ERR_NOMEM, MSV_ERR_LIMIT. */
+int msv_table_read(struct msv_table *table, const struct msv_table_options *options,
+    const char *text, size_t n, msv_table_add_fn add, void *self);
 
 /* -- Inside: lines and items of these files (alias_lines.c) -------------------------------------- */
 
