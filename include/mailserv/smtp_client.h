@@ -12,6 +12,7 @@
 
 #include <mailserv/base.h>
 #include <mailserv/conn.h>
+#include <mailserv/smtp_server.h>
 #include <mailserv/tls.h>
 
 #ifdef __cplusplus
@@ -71,7 +72,7 @@ struct msv_smtp_message {
 	bool smtputf8;           /* its header has UTF-8 (RFC 6531, RFC 6532) */
 	bool requiretls;         /* RFC 8689: only over verified TLS, to who promises the same */
 	bool has_dkim_signature; /* nobody may change its body (RFC 6376) */
-	unsigned ret;            /* RET= (RFC 3461 4.3): 0 none, 1 FULL, 2 HDRS */
+	enum msv_smtp_ret ret;   /* RET= (RFC 3461 4.3) */
 	const char *envid;       /* ENVID= (RFC 3461 4.4), decoded; NULL none */
 	const char *auth;        /* AUTH= (RFC 4954 5): a mailbox, "<>"; NULL none */
 	/*

@@ -321,23 +321,24 @@ static bool speak(struct msv_smtp_client *c)
 	return false;
 }
 
+/* Speaks first, so that it makes no difference in which piece a reply came. */
 static bool advance(struct msv_smtp_client *c)
 {
-	if (read_reply(c))
+	if (!c->conn.eof && speak(c)) {
+		c->heard = msv_env_now(c->conn.env);
 		return true;
+	}
 	if (msv_conn_ended(&c->conn))
 		return false;
-	if (c->conn.eof) {
-		if (c->quit_said)
-			msv_conn_end(&c->conn);
-		else
-			msv_conn_break(&c->conn);
+	if (read_reply(c))
+		return true;
+	if (!c->conn.eof || msv_conn_ended(&c->conn))
 		return false;
-	}
-	if (!speak(c))
-		return false;
-	c->heard = msv_env_now(c->conn.env);
-	return true;
+	if (c->quit_said)
+		msv_conn_end(&c->conn);
+	else
+		msv_conn_break(&c->conn);
+	return false;
 }
 
 /* -- Time ---------------------------------------------------------------------------------------- */

@@ -155,7 +155,7 @@ static void end_done(struct msv_smtp_client *c, const struct msv_smtp_reply *rep
 		verdict.code = 451;
 		verdict.enhanced = "";
 	}
-	c->completed = true;
+	c->completed = !c->chunk_failed;
 	if (!c->config.lmtp) {
 		msv_sending_settle_accepted(c->first, &verdict);
 	} else {
@@ -167,7 +167,7 @@ static void end_done(struct msv_smtp_client *c, const struct msv_smtp_reply *rep
 	}
 	if (!last)
 		return;
-	c->open = false;
+	c->open = c->chunk_failed;
 	msv_smtp_finish(c);
 }
 
@@ -241,9 +241,12 @@ static bool chunk_waits(const struct msv_smtp_client *c)
 	return c->chunk_last || msv_buf_len(&c->chunk) >= CHUNK;
 }
 
+/* With LMTP one at a time: how many replies follow the last depends on those
+ * before. */
 static bool may_send_chunk(const struct msv_smtp_client *c)
 {
-	bool pipelines = (c->hop.extensions & MSV_SMTP_EXT_PIPELINING) && !c->config.no_pipelining;
+	bool pipelines = (c->hop.extensions & MSV_SMTP_EXT_PIPELINING) &&
+	                 !c->config.no_pipelining && !c->config.lmtp;
 
 	return c->nawaits < (pipelines ? CHUNKS_UNANSWERED : 1);
 }

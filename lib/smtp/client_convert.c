@@ -178,21 +178,15 @@ static bool is_message(const struct msv_part *part)
 	return !part->parent || part->parent->kind == MSV_PART_MESSAGE;
 }
 
-/* The fields that are written anew; sorted. */
-static const struct msv_span dropped[] = { { "content-transfer-encoding", 25 },
-	{ "content-type", 12 }, { "mime-version", 12 } };
-
 static void begin_header(struct msv_convert *v, const struct segment *s)
 {
-	static const struct msv_span *const names = dropped;
-	static const struct msv_span typed[] = { { "content-transfer-encoding", 25 },
-		{ "mime-version", 12 } };
+	/* The fields that are written anew, as msv_header_names_sort() has them. */
+	static const struct msv_span names[] = { { "content-type", 12 }, { "mime-version", 12 },
+		{ "content-transfer-encoding", 25 } };
+	bool typed = s->part->content.given; /* Content-Type stays */
 
 	v->header_ended = false;
-	if (s->part->content.given)
-		msv_header_filter_init(&v->filter, typed, 2, true);
-	else
-		msv_header_filter_init(&v->filter, names, 3, true);
+	msv_header_filter_init(&v->filter, names + typed, 3 - (size_t)typed, true);
 }
 
 /* MIME-Version and Content-Type too where a message had none (RFC 1428 3). */

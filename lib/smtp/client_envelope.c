@@ -294,15 +294,17 @@ static void put_notify(struct msv_buf *out, unsigned notify)
 	static const struct {
 		unsigned bit;
 		const char *word;
-	} words[] = { { 2, "SUCCESS" }, { 4, "FAILURE" }, { 8, "DELAY" } };
+	} words[] = { { MSV_NOTIFY_SUCCESS, "SUCCESS" }, { MSV_NOTIFY_FAILURE, "FAILURE" },
+		{ MSV_NOTIFY_DELAY, "DELAY" } };
 	const char *comma = "";
 
 	if (!notify)
 		return;
 	msv_buf_puts(out, " NOTIFY=");
-	if (notify & 1)
+	if (notify & MSV_NOTIFY_NEVER)
 		msv_buf_puts(out, "NEVER");
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !(notify & 1); i++)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !(notify & MSV_NOTIFY_NEVER);
+	     i++)
 		if (notify & words[i].bit) {
 			msv_buf_printf(out, "%s%s", comma, words[i].word);
 			comma = ",";
@@ -333,8 +335,8 @@ static void put_mail_parameters(struct msv_smtp_client *c, struct msv_buf *out)
 		msv_buf_puts(out, " SMTPUTF8");
 	if (m->requiretls)
 		msv_buf_puts(out, " REQUIRETLS");
-	if (has(c, MSV_SMTP_EXT_DSN) && (m->ret == 1 || m->ret == 2))
-		msv_buf_puts(out, m->ret == 1 ? " RET=FULL" : " RET=HDRS");
+	if (has(c, MSV_SMTP_EXT_DSN) && m->ret != MSV_RET_NONE)
+		msv_buf_puts(out, m->ret == MSV_RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (has(c, MSV_SMTP_EXT_DSN) && m->envid && *m->envid && strlen(m->envid) <= 100) {
 		msv_buf_puts(out, " ENVID=");
 		put_xtext(out, m->envid);

@@ -52,7 +52,9 @@ static void put(struct msv_lines *lines, const char *p, size_t n, struct msv_buf
 
 int msv_lines_push(struct msv_lines *lines, const char *p, size_t n, struct msv_buf *out)
 {
-	if (n && lines->cr) {
+	if (!n)
+		return 0;
+	if (lines->cr) {
 		if (*p != '\n')
 			return MSV_ERR_FORMAT;
 		lines->cr = false;
