@@ -85,6 +85,7 @@ void *msv_uv_ask_new(struct msv_uv_resolver *resolver, size_t n, uint32_t timeou
 	msv_uv_ring_add(&resolver->asks, &ask->node);
 	uv_timer_init(uv->loop, &ask->timer);
 	ask->timer.data = ask;
+	uv_update_time(uv->loop); /* the limit counts from now, however long this turn took */
 	uv_timer_start(&ask->timer, on_timeout, timeout_ms, 0);
 	return ask;
 }

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "check_main.h"
+#include "mta/mx.h"
 #include "rig.h"
 
 static const char zone[] = "example.org MX 10 MX1.example.org\n"
@@ -13,6 +14,10 @@ static const char zone[] = "example.org MX 10 MX1.example.org\n"
                            "mx1.example.org AAAA 2001:db8::1\n"
                            "alias.example.org CNAME other.example.org\n"
                            "other.example.org CNAME mx1.example.org\n"
+                           "mx2.example.org A 192.0.2.2\n"
+                           "implicit.org A 192.0.2.3\n"
+                           "halfdead.org MX 5 silent.org\n"
+                           "halfdead.org MX 10 mx2.example.org\n"
                            "null.org MX 0 .\n"
                            "_25._tcp.mx1.example.org TLSA 3 1 1 00ff7f\n"
                            "1.2.0.192.in-addr.arpa PTR mx1.example.org\n"
@@ -203,6 +208,55 @@ START_TEST(test_exchanges)
 }
 END_TEST
 
+/* -- Where mail goes, by all of it -------------------------------------------------------------- */
+
+static void take_hosts(void *user, int error, const void *result)
+{
+	const struct mta_mx_result *r = result;
+	size_t n = 0;
+
+	(void)user;
+	got.count++;
+	ck_assert_int_eq(error, 0);
+	if (r->code)
+		n = (size_t)snprintf(got.text, sizeof(got.text), "%d %s", r->code, r->enhanced);
+	for (size_t i = 0; i < r->nhosts; i++) {
+		n += (size_t)snprintf(
+		    got.text + n, sizeof(got.text) - n, "%s%s", i ? "; " : "", r->hosts[i].name);
+		for (size_t j = 0; j < r->hosts[i].naddresses; j++)
+			n += (size_t)snprintf(got.text + n, sizeof(got.text) - n, " %s",
+			    r->hosts[i].addresses[j].text);
+	}
+}
+
+START_TEST(test_mail)
+{
+	static const struct {
+		const char *domain, *expected;
+	} cases[] = {
+		{ "example.org",
+		    "mx1.example.org 2001:db8::1 192.0.2.1; mx2.example.org 192.0.2.2" },
+		{ "implicit.org", "implicit.org 192.0.2.3" },
+		{ "null.org", "556 5.1.10" },
+		{ "no.such.net", "550 5.1.2" },
+		{ "broken.org", "451 4.4.3" },
+		{ "halfdead.org", "mx2.example.org 192.0.2.2" },
+	};
+
+	msv_uv_resolver_free(resolver);
+	make_resolver(server_port, 5000); /* which halfdead.org waits for */
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct msv_op *op = msv_op_new(rig.env, take_hosts, NULL);
+
+		got.count = 0;
+		msv_mx_resolve(rig.env, dns, cases[i].domain, NULL, (struct mta_mx_op){ op });
+		ck_assert_msg(rig_until(got.count == 1), "%s", cases[i].domain);
+		ck_assert_msg(strcmp(got.text, cases[i].expected) == 0, "%s: %s, not %s",
+		    cases[i].domain, got.text, cases[i].expected);
+	}
+}
+END_TEST
+
 START_TEST(test_many_at_once)
 {
 	char name[50];
@@ -222,7 +276,6 @@ START_TEST(test_time_limit)
 
 	msv_uv_resolver_free(resolver);
 	make_resolver(server_port, 300);
-	rig_turn(); /* the loop knows what time it is */
 	begin = msv_env_now(rig.env);
 	ask(MSV_DNS_A, "silent.org");
 	ck_assert(rig_until(got.count == 1));
@@ -293,7 +346,7 @@ int main(void)
 		return 77;
 	}
 	s = suite_create("uv/dns");
-	check_fixture_case(s, "dns", setup, teardown, test_records, test_exchanges,
+	check_fixture_case(s, "dns", setup, teardown, test_records, test_exchanges, test_mail,
 	    test_many_at_once, test_time_limit, test_kept, test_cancel, test_end, test_options);
 	return check_main(s);
 }
