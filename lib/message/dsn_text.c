@@ -12,6 +12,7 @@ enum { SAID_MAX = 1000, NAME_OCTETS = 600, PARAGRAPH_MAX = 4000 };
 struct about {
 	const char *address, *domain;
 	char duration[40];
+	bool lasted; /* duration is one */
 };
 
 /* -- Paragraphs -------------------------------------------------------------------- */
@@ -88,8 +89,9 @@ static int labelled_date(const char *name, int64_t time, unsigned indent, struct
 
 /* -- A recipient --------------------------------------------------------------------- */
 
-/* "for 4 days", in the largest unit of which there are two at least. */
-static void tell_duration(int64_t seconds, char *out, size_t size)
+/* "for 4 days", in the largest unit of which there are two at least; false when it was
+ * no time worth telling. */
+static bool tell_duration(int64_t seconds, char *out, size_t size)
 {
 	static const struct {
 		int64_t seconds;
@@ -101,18 +103,20 @@ static void tell_duration(int64_t seconds, char *out, size_t size)
 		if (seconds >= 2 * units[i].seconds) {
 			snprintf(out, size, "for %" PRId64 " %s", seconds / units[i].seconds,
 			    units[i].name);
-			return;
+			return true;
 		}
+	return false;
 }
 
 static struct about about(const struct msv_dsn_report *report, const struct msv_dsn_recipient *r)
 {
 	const char *at = strrchr(r->address, '@');
 	struct about a = { .address = r->address, .domain = at ? at + 1 : r->address };
+	int64_t from = report->dsn->arrival;
 	int64_t until = r->last_attempt ? r->last_attempt : report->date;
 
-	tell_duration(report->dsn->arrival ? until - report->dsn->arrival : 0, a.duration,
-	    sizeof(a.duration));
+	a.lasted = tell_duration(
+	    from > 0 && until > from ? until - from : 0, a.duration, sizeof(a.duration));
 	return a;
 }
 
@@ -168,7 +172,8 @@ static int put_recipient(
 	msv_buf_puts(out, ">\r\n\r\n");
 	/* Words that were given have no places for others. */
 	paragraph(words.what, r->words ? NULL : &a, 4, out);
-	if (r->action == MSV_DSN_FAILED && status.kind == 4 && !strstr(words.what, "%h"))
+	if (r->action == MSV_DSN_FAILED && status.kind == 4 && a.lasted &&
+	    !strstr(words.what, "%h"))
 		paragraph("It was tried %h.", &a, 4, out);
 	if (*words.advice)
 		paragraph(words.advice, &a, 4, out);
