@@ -311,7 +311,7 @@ static void answer(
 {
 	struct msv_dns_record records[ANSWERS];
 	struct msv_dns_answer a = { .size = sizeof(a), .secure = true, .ttl = DEFAULT_TTL };
-	int error = follow(zone, &a, &name, type);
+	int error = follow(zone, &a, &name, (int)type);
 
 	if (error) {
 		msv_op_answer(op.op, error);
@@ -398,8 +398,8 @@ static void query(void *self, const char *name, enum msv_dns_type type, struct m
 	copy[n] = '\0';
 	plain = next_name(&text);
 	plain = plain ? plain : "";
-	msv_text_printf(&dns->test->asked, "%s %s\n", type_name(type), plain);
-	if (find_fault(dns->zone, plain, type) == MSV_ERR_TIMEOUT)
+	msv_text_printf(&dns->test->asked, "%s %s\n", type_name((int)type), plain);
+	if (find_fault(dns->zone, plain, (int)type) == MSV_ERR_TIMEOUT)
 		ms += SILENCE_MS;
 	if (!ms)
 		answer(dns->zone, plain, type, op);

@@ -128,12 +128,17 @@ static int set_sizes(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o
 static int find_servers(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o)
 {
 	if (o->forward) {
-		if (ub_ctx_set_option(ctx, "do-not-query-localhost:", "no"))
-			return MSV_ERR_IO;
-		return ub_ctx_set_fwd(ctx, o->forward) ? MSV_ERR_INVAL : 0;
+		if (ub_ctx_set_fwd(ctx, o->forward))
+			return MSV_ERR_INVAL;
+	} else if (ub_ctx_resolvconf(ctx, o->resolv_conf)) {
+		return 0; /* no such file: the root servers are asked */
 	}
-	/* Without such a file the root servers are asked. */
-	ub_ctx_resolvconf(ctx, o->resolv_conf);
+	/* What the administrator names may be a server of this machine, and knows of
+	 * names that the public DNS has not. */
+	if (ub_ctx_set_option(ctx, "do-not-query-localhost:", "no") ||
+	    ub_ctx_zone_add(ctx, "home.arpa.", "nodefault") ||
+	    ub_ctx_zone_add(ctx, "test.", "nodefault"))
+		return MSV_ERR_IO;
 	return 0;
 }
 

@@ -21,7 +21,7 @@ PrivateDns is NSD from Debian's packages, unpacked as jail.py does, when it can 
 faults; else Server, which is in this file, is enough of a DNS for tests, and does what it is told wrong.
 What is not in the zone does not exist.
 
-    python3 dnsserver.py PORT ZONE-FILE    # a Server until it is ended
+    python3 dnsserver.py PORT ZONE-FILE [ADDRESS]    # a Server until it is ended; port 0: any
 """
 
 import contextlib
@@ -395,6 +395,6 @@ class PrivateDns:
 
 
 if __name__ == "__main__":
-    server = Server(pathlib.Path(sys.argv[2]).read_text(encoding="utf-8"), port=int(sys.argv[1])).start()
-    print(f"serving on 127.0.0.1 port {server.port}", flush=True)
+    server = Server(pathlib.Path(sys.argv[2]).read_text(encoding="utf-8"), *sys.argv[3:], port=int(sys.argv[1])).start()
+    print(f"serving on {server.address} port {server.port}", flush=True)
     signal.pause()

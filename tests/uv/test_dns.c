@@ -58,8 +58,8 @@ static void write_zone(void)
 	close(fd);
 }
 
-/* Starts it on any port, which it tells. */
-static unsigned start_server(void)
+/* Starts it on a port (0: any) of an address; returns the port. */
+static unsigned start_server(const char *port_text, const char *address)
 {
 	const char *root = getenv("MSV_SOURCE_ROOT");
 	char script[1024], line[100] = "";
@@ -75,7 +75,8 @@ static unsigned start_server(void)
 		dup2(out[1], 1);
 		close(out[0]);
 		close(out[1]);
-		execl("/usr/bin/python3", "python3", script, "0", zone_path, (char *)NULL);
+		execl("/usr/bin/python3", "python3", script, port_text, zone_path, address,
+		    (char *)NULL);
 		_exit(127);
 	}
 	close(out[1]);
@@ -85,7 +86,7 @@ static unsigned start_server(void)
 		ck_assert_int_eq(read(server_out, line + n, 1), 1);
 		n++;
 	}
-	ck_assert_int_eq(sscanf(line, "serving on 127.0.0.1 port %u", &port), 1);
+	ck_assert_int_eq(sscanf(line, "serving on %*s port %u", &port), 1);
 	return port;
 }
 
@@ -107,17 +108,22 @@ static void setup(void)
 {
 	rig_begin();
 	memset(&got, 0, sizeof(got));
-	server_port = start_server();
+	server_port = start_server("0", "127.0.0.1");
 	make_resolver(server_port, 20000);
+}
+
+static void stop_server(void)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	close(server_out);
+	unlink(zone_path);
 }
 
 static void teardown(void)
 {
 	rig_end();
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
-	close(server_out);
-	unlink(zone_path);
+	stop_server();
 }
 
 /* -- Questions ------------------------------------------------------------------------------ */
@@ -182,6 +188,7 @@ START_TEST(test_records)
 		{ MSV_DNS_A, "round.org", "input/output error" },
 		{ MSV_DNS_A, "large.org", "found | 0 192.0.2.9" }, /* by TCP */
 		{ MSV_DNS_A, "xn--bcher-kva.example", "found | 0 192.0.2.7" },
+		{ MSV_DNS_A, "some.test", "found | 0 192.0.2.8" },
 		{ MSV_DNS_A, "a..org", "invalid argument" },
 		{ MSV_DNS_A, "a123456789012345678901234567890123456789012345678901234567890123.org",
 		    "invalid argument" },
@@ -323,6 +330,32 @@ START_TEST(test_end)
 }
 END_TEST
 
+/* A server of this machine, as resolv.conf names it: without a port. */
+START_TEST(test_resolv_conf)
+{
+	char path[] = "/tmp/mailserv-resolv-XXXXXX", address[50];
+	struct msv_uv_resolver_options options = { .size = sizeof(options), .resolv_conf = path };
+	unsigned pid = (unsigned)getpid();
+	int fd;
+
+	if (geteuid() != 0)
+		return; /* port 53 is not for everybody */
+	stop_server();
+	snprintf(address, sizeof(address), "127.53.%u.%u", pid >> 8 & 255, pid & 255);
+	ck_assert_uint_eq(start_server("53", address), 53);
+	fd = mkstemp(path);
+	dprintf(fd, "nameserver %s\n", address);
+	close(fd);
+	msv_uv_resolver_free(resolver);
+	ck_assert_int_eq(msv_uv_resolver_new(rig.uv, &options, &resolver), 0);
+	unlink(path);
+	dns = msv_uv_resolver_dns(resolver);
+	ask(MSV_DNS_A, "some.test");
+	ck_assert(rig_until(got.count == 1));
+	ck_assert_str_eq(got.text, "found | 0 192.0.2.8");
+}
+END_TEST
+
 START_TEST(test_options)
 {
 	struct msv_uv_resolver_options options = { .size = sizeof(options),
@@ -347,6 +380,7 @@ int main(void)
 	}
 	s = suite_create("uv/dns");
 	check_fixture_case(s, "dns", setup, teardown, test_records, test_exchanges, test_mail,
-	    test_many_at_once, test_time_limit, test_kept, test_cancel, test_end, test_options);
+	    test_many_at_once, test_time_limit, test_kept, test_cancel, test_end, test_resolv_conf,
+	    test_options);
 	return check_main(s);
 }
