@@ -25,7 +25,7 @@ import time
 from daemon import free_port
 
 # The last two are libraries that a bare machine lacks.
-PACKAGES = ("dovecot-core", "dovecot-imapd", "libsodium23", "libunwind8")
+PACKAGES = ("dovecot-core", "dovecot-imapd", "dovecot-lmtpd", "libsodium23", "libunwind8")
 PASSWORD = "dovecot-pass"
 
 _unavailable = {}
@@ -75,6 +75,8 @@ def _check(root):
         return "the unpacked Dovecot does not run: " + got.stdout.strip()[-300:]
     if not got.stdout.startswith("2.3."):
         return f"this is Dovecot {got.stdout.split()[0]}, the tests know 2.3"
+    if not (root / "usr/lib/dovecot/lmtp").exists():
+        return f"{root} lacks dovecot-lmtpd; remove it to have it fetched again"
     return None
 
 
@@ -96,17 +98,19 @@ class Dovecot:
     separator  of the namespace; None is the layout's own
     layout     "maildir++" or "fs"
     uid        who owns the mail when run as root (default: nobody); home is given to it
+    lmtp       takes mail by LMTP too, on `lmtp_port`
     settings   more lines of dovecot.conf
     """
 
     def __init__(self, home, *, maildir="Maildir", prefix="", separator=None, layout="maildir++",
-                 uid=None, settings=""):
+                 uid=None, lmtp=False, settings=""):
         self.home = pathlib.Path(home).resolve()
         self.maildir = self.home / maildir
         self.prefix, self.separator, self.layout = prefix, separator, layout
         self.root = peers_directory() / "dovecot"
         self.settings = settings
         self.port = None
+        self.lmtp_port = free_port() if lmtp else None
         self._process = None
         self._base = None
         if os.geteuid() == 0:
@@ -130,6 +134,21 @@ class Dovecot:
             os.chown(directory, self.uid, self.gid)
             for name in files:
                 os.chown(os.path.join(directory, name), self.uid, self.gid, follow_symlinks=False)
+
+    def _lmtp(self):
+        if not self.lmtp_port:
+            return ""
+        return f"""protocols = imap lmtp
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.lmtp_port}
+  }}
+}}
+protocol lmtp {{
+  postmaster_address = postmaster@example.org
+}}
+"""
 
     def _config(self):
         internal = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -176,7 +195,7 @@ service imap-login {{
     port = 0
   }}
 }}
-{unchrooted}{self.settings}
+{unchrooted}{self._lmtp()}{self.settings}
 """
 
     def start(self):
@@ -227,6 +246,10 @@ service imap-login {{
         if self._base:
             shutil.rmtree(self._base, ignore_errors=True)
             self._base = None
+
+    def process_id(self):
+        """Of its first process."""
+        return self._process.pid
 
     def log(self):
         """What it logged so far."""
