@@ -14,6 +14,15 @@
 /* How long connections may take to end when the daemon stops. */
 #define GRACE_MS 5000
 
+/* Threads: as many messages are written and synced at once, as many passwords
+ * are checked, and so on; and the pool they all come from. */
+static const unsigned threads[MSV_LANE_COUNT] = {
+	[MSV_LANE_DISK] = 32,
+	[MSV_LANE_HASH] = 2,
+	[MSV_LANE_INDEX] = 1,
+};
+#define THREADS "36"
+
 /* -- Starting --------------------------------------------------------------------------- */
 
 static int start_accounts(struct server *server)
@@ -122,6 +131,7 @@ static void on_parent(uv_poll_t *handle, int status, int events)
 static int start(struct server *server)
 {
 	struct msv_uv_options options = { .size = sizeof options, .log = log_line };
+	memcpy(options.width, threads, sizeof threads);
 	struct contents packed = { 0 };
 	uid_t uid;
 	gid_t gid;
@@ -163,6 +173,7 @@ int child_run(struct daemon *daemon, int parent)
 {
 	struct server server = { .daemon = daemon, .config = daemon->config, .parent = parent };
 	signal(SIGPIPE, SIG_IGN);
+	setenv("UV_THREADPOOL_SIZE", THREADS, 0);
 #ifdef PR_SET_DUMPABLE
 	prctl(PR_SET_DUMPABLE, 0); /* a core file would hold keys and passwords */
 #endif

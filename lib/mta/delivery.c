@@ -116,7 +116,14 @@ static void on_prepared(void *user, int error, const void *result)
 
 static void prepare(struct mta_recipient *r)
 {
-	const struct msv_store *store = r->transaction->mta->store;
+	struct mta_transaction *t = r->transaction;
+	const struct msv_store *store = t->mta->store;
+	if (t->nrecipients == 1 && !t->canceled && !t->committing) {
+		/* No other copy to wait for: the store may do it all at once. */
+		t->committing = true;
+		commit(r);
+		return;
+	}
 	if (!store->append_prepare) {
 		on_prepared(r, 0, NULL);
 		return;

@@ -129,9 +129,12 @@ int64_t msv_dotlock_touch(struct msv_dotlock *lock)
 
 void msv_dotlock_release(int dir, const char *name, struct msv_dotlock *lock)
 {
+	struct msv_stamp stamp;
+
 	if (lock->fd < 0)
 		return;
-	if (is_still(dir, name, lock->fd))
+	/* Its number cannot be another file's while ours is open. */
+	if (msv_stamp_at(dir, name, &stamp) == 0 && stamp.ino == lock->ino)
 		unlinkat(dir, name, 0);
 	msv_dotlock_forget(lock);
 }

@@ -175,6 +175,10 @@ struct msv_folder {
 	/* Messages this process put into cur/ that are \Recent when it is loaded: a
 	 * file in cur/ does not tell. */
 	struct msv_uidset_builder fresh;
+	/* The uidlist as the last delivery left it, uidnext included: while its
+	 * stamp is that, it need not be read. */
+	struct msv_stamp tail;
+	struct msv_uidlist_header tail_header;
 
 	struct msv_mails mails;
 	struct msv_uidlist_header header; /* uidnext is kept up to date */
@@ -226,6 +230,9 @@ struct msv_act {
 void msv_act_begin(struct msv_folder *folder, struct msv_act *act);
 /* The turn of the first act is over; the act is not touched any more. */
 void msv_act_end(struct msv_folder *folder);
+/* The act behind the first (there is one) shares the first's turn and does not
+ * come up by itself.  Its reference is the caller's now. */
+void msv_act_share(struct msv_folder *folder);
 
 /* The uidlist's header was read: makes the mailbox id. */
 void msv_folder_set_id(struct msv_folder *folder);
@@ -355,8 +362,11 @@ struct msv_parcel {
 
 enum { MSV_DELIVERY_WORDS = 64 };
 
+/* Deliveries that wait for the same folder are run as one: `share` leads from
+ * the first to the others. */
 struct msv_delivery {
 	struct msv_act act;
+	struct msv_delivery *share;
 	struct msv_folder *folder;
 	struct msv_env *env;
 	struct msv_parcel *parcel;
@@ -364,20 +374,24 @@ struct msv_delivery {
 	char *word[MSV_DELIVERY_WORDS];
 	size_t nwords;
 	void (*done)(struct msv_delivery *delivery, int error);
+	/* May be NULL.  For the job, once: puts the files into tmp/, which is open,
+	 * before they are moved out of it. */
+	int (*write)(struct msv_delivery *delivery, int temp);
 	bool synced; /* the folder was brought up to date for it */
 	/* What came of it: the n messages have the UIDs from first on. */
 	uint32_t uidvalidity, first;
 
 	/* The job's. */
 	struct msv_lock_wait wait;
-	char *room; /* MSV_ROOM_SIZE: for the uidlist's end, and for new records */
-	size_t used;
+	char *room; /* for the uidlist's end, for new records, for the letters' file */
+	size_t room_size, used;
 	int error;
 	const char *what; /* failed */
 	bool needs_sync;  /* the uidlist must be made or mended first */
-	struct msv_uidlist_header header;
-	struct msv_keywords letters; /* as they are now, if there are words */
-	uint64_t list_end;           /* of the uidlist before */
+	bool watched;     /* the folder is in memory and is told what changed in new and cur */
+	struct msv_stamp tail;
+	struct msv_uidlist_header header, tail_header;
+	struct msv_keywords *letters; /* as they are now, if there are words */
 	struct msv_stamp list_before, list_after, keywords_after;
 	struct msv_stamp new_before, cur_before, new_after, cur_after;
 };

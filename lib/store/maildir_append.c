@@ -153,7 +153,10 @@ static int begin(struct msv_maildir *maildir, struct msv_place *place, struct ms
 	append->folder = msv_folder_get(maildir, place);
 	if (append->folder)
 		error = msv_delivery_init(&append->delivery, append->folder);
-	if (!error)
+	/* An INBOX is made when it is missing: nothing to look for. */
+	if (!error && !*place->folder)
+		msv_append_answer((struct msv_append_op){ op }, &maildir->store, append);
+	else if (!error)
 		error = run(append, op, begin_work, begun);
 	if (error)
 		append_free(append);
@@ -277,11 +280,9 @@ static int open_temp(const struct msv_append *append)
 
 	if (dir < 0)
 		return dir;
-	if (mkdirat(dir, "tmp", 0700) != 0 && errno != EEXIST) {
-		temp = msv_disk_error(errno);
-	} else {
+	temp = msv_disk_dir(dir, "tmp");
+	if (temp == MSV_ERR_NOTFOUND && mkdirat(dir, "tmp", 0700) == 0)
 		temp = msv_disk_dir(dir, "tmp");
-	}
 	close(dir);
 	return temp;
 }
@@ -374,16 +375,23 @@ static int finish_file(const struct msv_append *append, struct append_message *m
 	return error;
 }
 
-static void prepare_work(void *data)
+static int finish_files(struct msv_append *append, int temp)
 {
-	struct msv_append *append = data;
-	int temp = open_temp(append), error = temp < 0 ? temp : 0;
+	int error = 0;
 
 	for (size_t i = 0; !error && i < append->n; i++)
 		error = finish_file(append, &append->message[i], temp);
+	return error;
+}
+
+static void prepare_work(void *data)
+{
+	struct msv_append *append = data;
+	int temp = open_temp(append);
+
+	append->error = temp < 0 ? temp : finish_files(append, temp);
 	if (temp >= 0)
 		close(temp);
-	append->error = error;
 }
 
 /* The files are written: their texts are not needed any more. */
@@ -484,6 +492,13 @@ static void delivered(struct msv_delivery *delivery, int error)
 		answer_commit(append, error);
 }
 
+/* As a part of the delivery's own job. */
+static int write_files(struct msv_delivery *delivery, int temp)
+{
+	return finish_files(
+	    (struct msv_append *)((char *)delivery - offsetof(struct msv_append, delivery)), temp);
+}
+
 static void commit_prepared(void *data)
 {
 	struct msv_append *append = data;
@@ -501,10 +516,13 @@ void msv_maildir_append_commit(void *self, struct msv_append *append, struct msv
 	append->op = op.op;
 	if (!append->failed)
 		append->failed = end_message(append);
-	if (!append->failed && append->n && !append->prepared)
+	/* While others have the folder, the files can be written already. */
+	if (!append->failed && append->n && !append->prepared && append->folder->acts) {
 		append->failed = run(append, op.op, prepare_work, commit_prepared);
-	else if (!append->failed && append->n)
+	} else if (!append->failed && append->n) {
+		append->delivery.write = append->prepared ? NULL : write_files;
 		msv_delivery_run(&append->delivery, delivered);
+	}
 	if (append->failed || !append->n)
 		answer_commit(append, append->failed);
 }

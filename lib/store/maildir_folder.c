@@ -231,6 +231,15 @@ void msv_act_end(struct msv_folder *folder)
 	msv_folder_unref(folder);
 }
 
+void msv_act_share(struct msv_folder *folder)
+{
+	struct msv_act *first = folder->acts;
+
+	first->next = first->next->next;
+	if (!first->next)
+		folder->acts_end = &first->next;
+}
+
 /* -- Keywords ----------------------------------------------------------------------------------- */
 
 /* The number of a name: the one it has, or a free one, of the letter's own if

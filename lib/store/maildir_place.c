@@ -119,8 +119,11 @@ static int make_base(const char *base)
 	return from < 0 ? msv_disk_error(errno) : from;
 }
 
+/* A descriptor; AT_FDCWD where the process stands, which need not be opened. */
 static int open_base(const struct msv_place *place, bool make)
 {
+	if (strcmp(place->base, ".") == 0)
+		return AT_FDCWD;
 	int fd = open(place->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
@@ -141,10 +144,11 @@ int msv_place_root(const struct msv_place *place, bool make)
 {
 	int base = open_base(place, make), fd, error;
 
-	if (base < 0)
+	if (base < 0 && base != AT_FDCWD)
 		return base;
 	fd = open_account(base, place, make);
-	close(base);
+	if (base >= 0)
+		close(base);
 	if (fd < 0 || !make)
 		return fd;
 	error = msv_place_make(fd);

@@ -189,16 +189,25 @@ int msv_uv_new(uv_loop_t *loop, const struct msv_uv_options *options, struct msv
 	msv_uv_ring_init(&uv->resolvers);
 	msv_uv_ring_init(&uv->links);
 	msv_uv_ring_init(&uv->dirty);
-	msv_uv_jobs_init(uv, o.width);
 	msv_uv_transport_init(uv);
-	int error = make_env(uv);
-	if (error) {
-		free(uv);
-		return error;
-	}
+	int error = msv_uv_jobs_init(uv, o.width);
+	if (error)
+		goto fail;
+	error = make_env(uv);
+	if (!error)
+		error = msv_uv_jobs_open(uv);
+	if (error)
+		goto fail_jobs;
 	init_handles(uv);
 	*out = uv;
 	return 0;
+
+fail_jobs:
+	msv_env_free(uv->env);
+	msv_uv_jobs_fini(uv);
+fail:
+	free(uv);
+	return error;
 }
 
 struct msv_env *msv_uv_env(const struct msv_uv *uv)
@@ -230,6 +239,7 @@ static void on_closed(uv_handle_t *handle)
 		return;
 	msv_env_free(uv->env);
 	msv_uv_watches_free(uv);
+	msv_uv_jobs_fini(uv);
 	free(uv);
 }
 
@@ -237,7 +247,8 @@ static void close_handles(struct msv_uv *uv)
 {
 	uv_handle_t *handles[] = { (uv_handle_t *)&uv->prepare, (uv_handle_t *)&uv->check,
 		(uv_handle_t *)&uv->idle, (uv_handle_t *)&uv->timer,
-		(uv_handle_t *)&uv->drain_timer };
+		(uv_handle_t *)&uv->drain_timer, (uv_handle_t *)&uv->jobs_async,
+		(uv_handle_t *)&uv->jobs_timer };
 
 	uv->closing = true;
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {

@@ -44,9 +44,15 @@ static inline void msv_uv_ring_add(struct msv_uv_node *head, struct msv_uv_node 
 /* -- loop.c: the env on the loop ------------------------------------------------ */
 
 /* One lane of jobs (jobs.c). */
+struct msv_uv_runner;
+
 struct msv_uv_lane {
+	struct msv_uv *uv;
+	struct msv_uv_runner *runners, *idle; /* all, and those without a thread */
+	unsigned running;
+	/* Under the mutex of the jobs. */
 	struct msv_uv_node waiting;
-	unsigned running, width;
+	uint64_t average_ns; /* a job's time, of late */
 };
 
 struct msv_uv {
@@ -63,6 +69,10 @@ struct msv_uv {
 	bool tick; /* the env wants a tick */
 
 	struct msv_uv_lane lanes[MSV_LANE_COUNT];
+	uv_mutex_t jobs_mutex;
+	struct msv_uv_node jobs_done; /* under the mutex: to be handed back */
+	uv_async_t jobs_async;
+	uv_timer_t jobs_timer; /* while jobs wait behind others */
 	struct msv_uv_node watches, listeners, resolvers;
 	struct msv_uv_node links; /* all connections, oldest first */
 	struct msv_uv_node dirty; /* those that want attention in this turn */
@@ -99,7 +109,11 @@ void msv_uv_hurry(struct msv_uv *uv);
 
 /* -- jobs.c ------------------------------------------------------------------------ */
 
-void msv_uv_jobs_init(struct msv_uv *uv, const unsigned *width);
+/* Lanes and threads: 0 or MSV_ERR_NOMEM. */
+int msv_uv_jobs_init(struct msv_uv *uv, const unsigned *width);
+/* Handles on the loop, which it closes with its own: 0 or MSV_ERR_IO. */
+int msv_uv_jobs_open(struct msv_uv *uv);
+void msv_uv_jobs_fini(struct msv_uv *uv);
 /* For struct msv_env_options; user is the uv. */
 int msv_uv_offload(void *user, enum msv_lane lane, struct msv_job *job);
 

@@ -77,7 +77,7 @@ static void store(unsigned i, const char *text)
 	int temp = box(i % users, "tmp"), fresh = box(i % users, "new"), fd;
 	char name[64];
 
-	snprintf(name, sizeof(name), "%u.floor", i);
+	snprintf(name, sizeof(name), "%ld.%u.floor", (long)getpid(), i);
 	fd = openat(temp, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		die(name);
