@@ -264,6 +264,10 @@ struct msv_append_message {
 	 * fails the write with MSV_ERR_FORMAT - a CR at the very end the next add,
 	 * prepare or commit. */
 	bool verbatim;
+	/* The caller has no use for the UID: the store may give it later, when
+	 * somebody looks at the mailbox, and then the result of the commit has
+	 * none. */
+	bool uid_later;
 };
 
 /* -- Optional members' types ----------------------------------------------------- */

@@ -195,7 +195,9 @@ static void on_begun(void *user, int error, const void *result)
 	const struct msv_append_handle *handle = result;
 	const struct msv_store *store = r->transaction->mta->store;
 	/* Lines are CRLF already; the SMTP server saw to lone CR and LF. */
-	struct msv_append_message message = { .size = sizeof message, .verbatim = true };
+	struct msv_append_message message = {
+		.size = sizeof message, .verbatim = true, .uid_later = true
+	};
 	r->op = NULL;
 	if (error) {
 		fail(r, error);

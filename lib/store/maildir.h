@@ -52,6 +52,9 @@ struct msv_place *msv_place_ref(struct msv_place *place);
 void msv_place_unref(struct msv_place *place);
 bool msv_place_same(const struct msv_place *a, const struct msv_place *b);
 
+/* For jobs.  Opens the administrator's directory.  A descriptor, AT_FDCWD when
+ * it is where the process stands, or MSV_ERR_*. */
+int msv_place_base(const struct msv_place *place);
 /* For jobs.  Opens the account's directory; with `make`, makes it and its INBOX
  * when they are missing.  A descriptor or MSV_ERR_*. */
 int msv_place_root(const struct msv_place *place, bool make);
@@ -347,7 +350,7 @@ void msv_batch_tell(const struct msv_batch *batch, struct msv_folder *folder);
 /* For jobs: the wire octets of an open file, read with n bytes of room. */
 int msv_file_measure(int fd, char *room, size_t n, uint64_t *octets);
 
-/* -- Delivering: maildir_deliver.c ---------------------------------------------------------- */
+/* -- Delivering: maildir_delivery.c ---------------------------------------------------------- */
 
 /* A message that lies in tmp/ of a mailbox and is to appear in it. */
 struct msv_parcel {
@@ -361,6 +364,8 @@ struct msv_parcel {
 };
 
 enum { MSV_DELIVERY_WORDS = 64 };
+/* For the header and the last records of a uidlist, and for new ones. */
+#define MSV_DELIVERY_ROOM ((size_t)4 * MSV_UIDLIST_LINE)
 
 /* Deliveries that wait for the same folder are run as one: `share` leads from
  * the first to the others. */
@@ -408,6 +413,20 @@ int msv_delivery_keyword(
  * still in tmp/. */
 void msv_delivery_run(
     struct msv_delivery *delivery, void (*done)(struct msv_delivery *delivery, int error));
+
+/* Makes all appear, or none, without UIDs: these come when somebody looks.  No
+ * lock is taken and no turn waited for.  0: done comes from the loop; or
+ * MSV_ERR_NOMEM. */
+int msv_delivery_start_drop(
+    struct msv_delivery *delivery, void (*done)(struct msv_delivery *delivery, int error));
+/* False: somebody looks already, or it has flags or keywords. */
+bool msv_delivery_can_drop(const struct msv_delivery *delivery);
+
+/* For jobs: maildir_deliver.c. */
+void msv_delivery_work(void *delivery);
+void msv_delivery_drop(void *delivery);
+/* The name of the file a parcel becomes.  0 or MSV_ERR_LIMIT. */
+int msv_parcel_name(const struct msv_parcel *parcel, char out[MSV_FILENAME_SIZE]);
 
 /* Removes files from tmp/ of a place, in its own time: names, each ended by NUL,
  * which are taken out of the buffer. */

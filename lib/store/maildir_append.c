@@ -33,6 +33,7 @@ struct msv_append {
 	bool aborted;      /* it goes away when they are through */
 	bool committing;
 	bool prepared;
+	bool uids_later;                /* nobody has a use for any of the UIDs */
 	int failed;                     /* what add or write ended with */
 	struct append_message *message; /* one for each parcel */
 	size_t n, cap;
@@ -226,6 +227,8 @@ static int add_message(struct msv_append *append, const struct msv_append_messag
 	*message = (struct append_message){ .fd = -1, .replaces = how->replaces };
 	message->date = how->internal_date ? how->internal_date : now;
 	message->lf.verbatim = how->verbatim;
+	append->uids_later =
+	    how->uid_later && !how->replaces && (append->n == 1 || append->uids_later);
 	msv_buf_init(&message->text, append->env);
 	parcel->flags = how->flags & ~(uint32_t)(MSV_FLAG_RECENT | MSV_FLAG_PASSED);
 	parcel->temp = msv_maildir_unique(append->maildir);
@@ -436,7 +439,7 @@ static void answer_commit(struct msv_append *append, int error)
 	struct msv_copy_result result = {
 		.size = sizeof(result),
 		.uidvalidity = append->delivery.uidvalidity,
-		.dest = { &range, append->n > 0 },
+		.dest = { &range, append->delivery.first > 0 },
 	};
 	struct msv_op *op = append->op;
 
@@ -510,19 +513,30 @@ static void commit_prepared(void *data)
 		msv_delivery_run(&append->delivery, delivered);
 }
 
+static int deliver(struct msv_append *append)
+{
+	struct msv_delivery *delivery = &append->delivery;
+
+	delivery->write = append->prepared ? NULL : write_files;
+	if (append->uids_later && msv_delivery_can_drop(delivery))
+		return msv_delivery_start_drop(delivery, delivered);
+	/* While others have the folder, the files can be written already. */
+	if (!append->prepared && append->folder->acts) {
+		delivery->write = NULL;
+		return run(append, append->op, prepare_work, commit_prepared);
+	}
+	msv_delivery_run(delivery, delivered);
+	return 0;
+}
+
 void msv_maildir_append_commit(void *self, struct msv_append *append, struct msv_copy_op op)
 {
 	(void)self;
 	append->op = op.op;
 	if (!append->failed)
 		append->failed = end_message(append);
-	/* While others have the folder, the files can be written already. */
-	if (!append->failed && append->n && !append->prepared && append->folder->acts) {
-		append->failed = run(append, op.op, prepare_work, commit_prepared);
-	} else if (!append->failed && append->n) {
-		append->delivery.write = append->prepared ? NULL : write_files;
-		msv_delivery_run(&append->delivery, delivered);
-	}
+	if (!append->failed && append->n)
+		append->failed = deliver(append);
 	if (append->failed || !append->n)
 		answer_commit(append, append->failed);
 }

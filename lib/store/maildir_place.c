@@ -140,6 +140,11 @@ static int open_account(int base, const struct msv_place *place, bool make)
 	return fd < 0 ? msv_disk_error(errno) : fd;
 }
 
+int msv_place_base(const struct msv_place *place)
+{
+	return open_base(place, false);
+}
+
 int msv_place_root(const struct msv_place *place, bool make)
 {
 	int base = open_base(place, make), fd, error;
