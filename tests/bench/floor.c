@@ -159,17 +159,28 @@ static void options(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "mt:n:s:u:")) != -1) {
 		switch (option) {
-		case 'm': copying = true; break;
-		case 't': threads = (unsigned)atoi(optarg); break;
-		case 'n': messages = (unsigned)atoi(optarg); break;
-		case 's': size = (size_t)atol(optarg); break;
-		case 'u': users = (unsigned)atoi(optarg); break;
-		default: exit(2);
+		case 'm':
+			copying = true;
+			break;
+		case 't':
+			threads = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			messages = (unsigned)atoi(optarg);
+			break;
+		case 's':
+			size = (size_t)atol(optarg);
+			break;
+		case 'u':
+			users = (unsigned)atoi(optarg);
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (optind != argc - 1 || !threads || threads > 1024 || !users) {
-		fprintf(stderr,
-		    "usage: floor [-m] [-t THREADS] [-n MESSAGES] [-s SIZE] [-u USERS] DIRECTORY\n");
+		fprintf(stderr, "usage: floor [-m] [-t THREADS] [-n MESSAGES] [-s SIZE] [-u USERS] "
+		                "DIRECTORY\n");
 		exit(2);
 	}
 	directory = argv[optind];

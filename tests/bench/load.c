@@ -77,9 +77,9 @@ static void *room(size_t n)
 static void make_body(void)
 {
 	static const char head[] = "From: <sender@example.net>\r\nTo: <list@example.org>\r\n"
-				   "Subject: a message of the bench\r\n"
-				   "Message-ID: <bench@example.net>\r\n"
-				   "Date: Thu, 01 Jan 2026 00:00:00 +0000\r\n\r\n";
+	                           "Subject: a message of the bench\r\n"
+	                           "Message-ID: <bench@example.net>\r\n"
+	                           "Date: Thu, 01 Jan 2026 00:00:00 +0000\r\n\r\n";
 	size_t n = sizeof(head) - 1;
 
 	body = room(size + sizeof(head) + 128);
@@ -102,8 +102,7 @@ static int loop;
 
 static void watch(struct client *c, bool writing)
 {
-	struct epoll_event event = { .events = EPOLLIN | (writing ? EPOLLOUT : 0),
-		.data.ptr = c };
+	struct epoll_event event = { .events = EPOLLIN | (writing ? EPOLLOUT : 0), .data.ptr = c };
 
 	if (epoll_ctl(loop, EPOLL_CTL_MOD, c->fd, &event) < 0)
 		die("epoll_ctl");
@@ -333,19 +332,34 @@ static void options(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "lc:n:s:u:r:d:")) != -1) {
 		switch (option) {
-		case 'l': lmtp = true; break;
-		case 'c': connections = (unsigned)atoi(optarg); break;
-		case 'n': messages = (unsigned)atoi(optarg); break;
-		case 's': size = (size_t)atol(optarg); break;
-		case 'u': users = (unsigned)atoi(optarg); break;
-		case 'r': recipients = (unsigned)atoi(optarg); break;
-		case 'd': domain = optarg; break;
-		default: exit(2);
+		case 'l':
+			lmtp = true;
+			break;
+		case 'c':
+			connections = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			messages = (unsigned)atoi(optarg);
+			break;
+		case 's':
+			size = (size_t)atol(optarg);
+			break;
+		case 'u':
+			users = (unsigned)atoi(optarg);
+			break;
+		case 'r':
+			recipients = (unsigned)atoi(optarg);
+			break;
+		case 'd':
+			domain = optarg;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (optind != argc - 1 || !connections || !messages || !users || !recipients) {
 		fprintf(stderr, "usage: load [-l] [-c CONNECTIONS] [-n MESSAGES] [-s SIZE] "
-				"[-u USERS] [-r RECIPIENTS] [-d DOMAIN] PORT\n");
+		                "[-u USERS] [-r RECIPIENTS] [-d DOMAIN] PORT\n");
 		exit(2);
 	}
 }

@@ -257,7 +257,7 @@ class Control(unittest.TestCase):
         for line in (r"submission connect session=\w+ peer=127\.0\.0\.1$",
                      rf"submission login {here}user={USER}",
                      rf"submission message {here}user={USER} from=<?{USER}>? recipients=1 size=\d+ result=250 .*reason=",
-                     rf"mta delivered session=\w+ .*from={USER} to={OTHER} .*mailbox=\S+ uid=1 size=\d+ result=250",
+                     rf"mta delivered session=\w+ .*from={USER} to={OTHER} .*mailbox=\S+ (uid=1 )?size=\d+ result=250",
                      rf"submission disconnect {here}user={USER} messages=1",
                      rf"smtp refused {here}.*from=<?c@example\.net>? to=<?nobody@example\.org>? result=550 .*reason=",
                      rf"submission refused {here}command=AUTH user={OTHER} result=535 .*reason=",

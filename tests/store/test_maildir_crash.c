@@ -55,9 +55,30 @@ static void live(int pipe)
 	_exit(0);
 }
 
-/* Runs it and kills it before its n-th system call.  The steps that were
+/* What was answered of this one. */
+enum { LATER, LATER_TOO, TOGETHER };
+
+static void live_delivering(int pipe)
+{
+	struct msv_append_message message = { .size = sizeof(message) };
+	struct msv_append *append[3];
+
+	must(deliver_later("INBOX", small), pipe, LATER);
+	must(deliver_later("INBOX", small), pipe, LATER_TOO);
+	for (unsigned i = 0; i < 3; i++) {
+		if (do_begin("INBOX") || do_add(got.append, &message) ||
+		    do_write(got.append, small, sizeof(small) - 1))
+			_exit(1);
+		append[i] = got.append;
+	}
+	commit_together(append, 3);
+	must(together[0].error || together[1].error || together[2].error, pipe, TOGETHER);
+	_exit(0);
+}
+
+/* Runs a life and kills it before its n-th system call.  The steps that were
  * answered, as bits; -1: it came to its end; -2: it cannot be done here. */
-static int die_at(unsigned n)
+static int die_at(void (*life)(int pipe), unsigned n)
 {
 	int pipes[2], status, steps = 0;
 	char step;
@@ -71,7 +92,7 @@ static int die_at(unsigned n)
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 			_exit(2);
 		raise(SIGSTOP);
-		live(pipes[1]);
+		life(pipes[1]);
 	}
 	close(pipes[1]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -171,30 +192,57 @@ static void check(int steps)
 	ck_assert_int_eq(deliver("INBOX", small, 0, NULL), 0);
 }
 
-START_TEST(test_killed)
+/* The same of the other life. */
+static void check_delivering(int steps)
+{
+	unsigned least = (unsigned)has(steps, LATER) + (unsigned)has(steps, LATER_TOO) +
+	                 (has(steps, TOGETHER) ? 3 : 0);
+	struct left inbox = look("INBOX");
+
+	ck_assert_uint_ge(inbox.small, least);
+	ck_assert_uint_le(inbox.small, 5);
+	world_restart();
+	struct left again = look("INBOX");
+	ck_assert_uint_eq(again.uidvalidity, inbox.uidvalidity);
+	ck_assert_uint_eq(again.small, inbox.small);
+}
+
+/* Ends a life at each of its calls; how many there are, 0 where it cannot be done. */
+static unsigned kill_everywhere(void (*life)(int pipe), void (*check_it)(int steps))
 {
 	int steps = 0;
 	unsigned n = 0;
 
-	for (size_t i = 0; i < sizeof(big); i++)
-		big[i] = (char)('a' + i % 26);
 	for (; steps >= 0; n++) {
 		world_setup();
-		steps = die_at(n);
+		steps = die_at(life, n);
 		/* Another process has other random numbers. */
 		msv_maildir_free(maildir);
 		ck_assert_uint_eq(msv_test_env_free(test), 0);
 		ck_assert_int_eq(msv_test_env_new(n + 100, &test), 0);
 		world_open();
 		if (steps >= 0)
-			check(steps);
+			check_it(steps);
 		world_teardown();
 	}
-	if (steps == -2) {
+	if (steps == -2)
 		printf("no ptrace here: skipped\n");
-		return;
-	}
-	ck_assert_uint_gt(n, 300);
+	return steps == -2 ? 0 : n;
+}
+
+START_TEST(test_killed)
+{
+	for (size_t i = 0; i < sizeof(big); i++)
+		big[i] = (char)('a' + i % 26);
+	unsigned n = kill_everywhere(live, check);
+	ck_assert(!n || n > 300);
+}
+END_TEST
+
+START_TEST(test_killed_delivering)
+{
+	unsigned n = kill_everywhere(live_delivering, check_delivering);
+	ck_assert(!n || n > 60);
 }
 END_TEST
 
@@ -246,6 +294,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, test_killed);
+	tcase_add_test(tc, test_killed_delivering);
 	suite_add_tcase(s, tc);
 	tcase_add_checked_fixture(half, world_setup, world_teardown);
 	tcase_add_test(half, test_half_a_record);

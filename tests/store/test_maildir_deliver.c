@@ -150,6 +150,139 @@ START_TEST(test_taken_back)
 }
 END_TEST
 
+/* -- Several at once ---------------------------------------------------------------------------- */
+
+static struct msv_append *begun(const char *name, const char *keyword)
+{
+	struct msv_append_message message = {
+		.size = sizeof(message), .keywords = &keyword, .nkeywords = keyword != NULL
+	};
+
+	ck_assert_int_eq(do_begin(name), 0);
+	ck_assert_int_eq(do_add(got.append, &message), 0);
+	ck_assert_int_eq(do_write(got.append, "x\r\n", 3), 0);
+	return got.append;
+}
+
+/* Each gets a UID of its own, in the order of the commits; keywords too. */
+START_TEST(test_together)
+{
+	struct msv_append *append[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		append[i] = begun("INBOX", i == 3 ? "word" : NULL);
+	commit_together(append, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		ck_assert_int_eq(together[i].error, 0);
+		ck_assert_uint_eq(together[i].uid, i + 1);
+	}
+	ck_assert_str_eq(names_in("ann/tmp"), "");
+	ck_assert_uint_eq(count_lines(scratch_read("ann/dovecot-uidlist")), 7);
+	struct msv_mailbox *mailbox = opened("INBOX", false);
+	/* Who looks on sees them all, and no more than that. */
+	for (unsigned i = 0; i < 3; i++)
+		append[i] = begun("INBOX", NULL);
+	commit_together(append, 3);
+	ck_assert_uint_eq(together[2].uid, 9);
+	ck_assert_int_eq(do_changes(mailbox, 0), 0);
+	ck_assert_str_eq(got.rows, "1:r 2:r 3:r 4:r+word 5:r 6:r 7:r 8:r 9:r ");
+	ck_assert_uint_eq(got.changes.uidnext, 10);
+	do_close(mailbox);
+}
+END_TEST
+
+/* One of them cannot be placed: the others are. */
+START_TEST(test_together_but_one)
+{
+	struct msv_append *append[4];
+	char path[512];
+
+	ck_assert_int_eq(deliver("INBOX", "x\r\n", 0, NULL), 0);
+	append[1] = begun("INBOX", NULL);
+	ck_assert_int_eq(do_prepare(append[1]), 0);
+	snprintf(path, sizeof(path), "ann/tmp/%.*s", (int)strcspn(names_in("ann/tmp"), "\n"),
+	    names_in("ann/tmp"));
+	ck_assert_int_eq(unlink(scratch_path(path)), 0);
+	append[0] = begun("INBOX", NULL);
+	append[2] = begun("INBOX", NULL);
+	append[3] = begun("INBOX", NULL);
+	commit_together(append, 4);
+	ck_assert_int_eq(together[1].error, MSV_ERR_NOTFOUND);
+	uint32_t all = 0;
+	for (unsigned i = 0; i < 4; i++)
+		all |= 1u << together[i].uid;
+	ck_assert_uint_eq(all, 1 | 1 << 2 | 1 << 3 | 1 << 4);
+	ck_assert_str_eq(names_in("ann/tmp"), "");
+	ck_assert_uint_eq(count_lines(names_in("ann/new")), 4);
+	ck_assert_int_eq(do_status("INBOX"), 0);
+	ck_assert_uint_eq(got.status.uidnext, 5);
+}
+END_TEST
+
+/* The folder goes away while they wait for their turn: none of them is lost in it. */
+START_TEST(test_together_too_late)
+{
+	struct msv_append *append[3];
+
+	ck_assert_int_eq(do_create("A", 0), 0);
+	for (unsigned i = 0; i < 3; i++)
+		append[i] = begun("A", NULL);
+	ck_assert_int_eq(do_remove("A"), 0);
+	commit_together(append, 3);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(together[i].error, MSV_ERR_NOTFOUND);
+}
+END_TEST
+
+/* -- UIDs that come later ------------------------------------------------------------------------ */
+
+/* Nobody looks: the file is put into new/, and no more is done. */
+START_TEST(test_later)
+{
+	ck_assert_int_eq(deliver_later("INBOX", "one\r\n"), 0);
+	ck_assert_str_eq(got.dest, "");
+	ck_assert(!scratch_has("ann/dovecot-uidlist"));
+	ck_assert_str_eq(names_in("ann/tmp"), "");
+	ck_assert_uint_eq(count_lines(names_in("ann/new")), 1);
+	/* Nor is a lock waited for. */
+	scratch_puts("ann/dovecot-uidlist.lock", "4711");
+	uint64_t before = msv_env_now(msv_test_env(test));
+	ck_assert_int_eq(deliver_later("INBOX", "two\r\n"), 0);
+	ck_assert_uint_lt(msv_env_now(msv_test_env(test)) - before, 5);
+	ck_assert_int_eq(unlink(scratch_path("ann/dovecot-uidlist.lock")), 0);
+	struct msv_mailbox *mailbox = opened("INBOX", false);
+	ck_assert_int_eq(do_changes(mailbox, 0), 0);
+	ck_assert_str_eq(got.rows, "1:r 2:r ");
+	/* Somebody looks: it is told at once. */
+	ck_assert_int_eq(deliver_later("INBOX", "three\r\n"), 0);
+	ck_assert_str_eq(got.dest, "3:3");
+	do_close(mailbox);
+}
+END_TEST
+
+/* What is wrong is answered as ever. */
+START_TEST(test_later_errors)
+{
+	struct msv_append_message message = { .size = sizeof(message), .uid_later = true };
+
+	ck_assert_int_eq(deliver_later("missing", "x\r\n"), MSV_ERR_NOTFOUND);
+	ck_assert_int_eq(do_create("A", 0), 0);
+	ck_assert_int_eq(deliver_later("A", "x\r\n"), 0);
+	ck_assert_uint_eq(count_lines(names_in("ann/.A/new")), 1);
+	ck_assert_int_eq(do_begin("A"), 0);
+	struct msv_append *append = got.append;
+	ck_assert_int_eq(do_add(append, &message), 0);
+	ck_assert_int_eq(do_prepare(append), 0);
+	ck_assert_int_eq(do_remove("A"), 0);
+	ck_assert_int_eq(do_commit(append), MSV_ERR_NOTFOUND);
+	/* Directories that somebody removed are made again. */
+	ck_assert_int_eq(rmdir(scratch_path("ann/tmp")), 0);
+	ck_assert_int_eq(rmdir(scratch_path("ann/new")), 0);
+	ck_assert_int_eq(deliver_later("INBOX", "x\r\n"), 0);
+	ck_assert_uint_eq(count_lines(names_in("ann/new")), 1);
+}
+END_TEST
+
 /* -- The cost ---------------------------------------------------------------------------------- */
 
 /* How many allocations, and how many bytes at most, one append takes. */
@@ -295,6 +428,10 @@ int main(void)
 	add(s, "append",
 	    (const TTest *[]){ test_all_or_none, test_abort, test_big, test_errors,
 	        test_disk_errors, test_taken_back, test_constant_cost, NULL });
+	add(s, "several",
+	    (const TTest *[]){
+	        test_together, test_together_but_one, test_together_too_late, NULL });
+	add(s, "later", (const TTest *[]){ test_later, test_later_errors, NULL });
 	add(s, "crash",
 	    (const TTest *[]){ test_crash_before_record, test_crash_before_rename,
 	        test_crash_in_move, test_crash_in_rewrite, test_crash_in_remove, NULL });

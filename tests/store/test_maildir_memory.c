@@ -3,13 +3,45 @@
 #include "check_main.h"
 #include "store/world.h"
 
+/* Three that wait for each other. */
+static int deliver_three(void)
+{
+	struct msv_append_message message = { .size = sizeof(message) };
+	struct msv_append *append[3];
+	unsigned n = 0;
+	int error = 0;
+
+	while (!error && n < 3) {
+		error = do_begin("INBOX");
+		if (!error)
+			append[n++] = got.append;
+		if (!error)
+			error = do_add(got.append, &message);
+		if (!error)
+			error = do_write(got.append, "x\r\n", 3);
+	}
+	if (error) {
+		while (n > 0)
+			store->append_abort(store->self, append[--n]);
+		return error;
+	}
+	commit_together(append, n);
+	for (unsigned i = 0; i < n && !error; i++)
+		error = together[i].error;
+	return error;
+}
+
 /* Everything a session does.  Errors are let be: the first ends it. */
 static int live(void)
 {
 	struct msv_mailbox *mailbox = NULL;
 	struct msv_open_message *message = NULL;
-	int error = do_list();
+	int error = deliver_later("INBOX", "none\r\n");
 
+	if (!error)
+		error = deliver_three();
+	if (!error)
+		error = do_list();
 	if (!error)
 		error = do_create("A.B", MSV_USE_SENT);
 	if (!error)

@@ -419,6 +419,62 @@ static inline int deliver(const char *name, const char *text, uint32_t flags, co
 	return error;
 }
 
+/* Appends one message whose UID may come later. */
+static inline int deliver_later(const char *name, const char *text)
+{
+	struct msv_append_message message = { .size = sizeof(message), .uid_later = true };
+	int error = do_begin(name);
+
+	if (error)
+		return error;
+	error = do_add(got.append, &message);
+	if (!error)
+		error = do_write(got.append, text, strlen(text));
+	if (!error)
+		return do_commit(got.append);
+	store->append_abort(store->self, got.append);
+	return error;
+}
+
+/* Several appends that are committed while the first is under way. */
+enum { TOGETHER_MAX = 8 };
+
+static struct {
+	bool done;
+	int error;
+	uint32_t uid; /* 0: none was told */
+} together[TOGETHER_MAX];
+
+static inline void on_together(void *user, int error, const void *result)
+{
+	const struct msv_copy_result *copy = result;
+	unsigned i = (unsigned)(uintptr_t)user;
+
+	ck_assert(!together[i].done);
+	together[i].done = true;
+	together[i].error = error;
+	together[i].uid = !error && copy->dest.n ? copy->dest.r[0].first : 0;
+}
+
+static inline void commit_together(struct msv_append *const *append, unsigned n)
+{
+	memset(together, 0, sizeof(together));
+	for (unsigned i = 0; i < n; i++) {
+		struct msv_op *op =
+		    msv_op_new(msv_test_env(test), on_together, (void *)(uintptr_t)i);
+		if (op) {
+			store->append_commit(store->self, append[i], (struct msv_copy_op){ op });
+		} else {
+			store->append_abort(store->self, append[i]);
+			together[i].done = true;
+			together[i].error = MSV_ERR_NOMEM;
+		}
+	}
+	msv_test_run(test);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert(together[i].done);
+}
+
 static inline int do_msg_open(struct msv_mailbox *mailbox, uint32_t uid)
 {
 	ASK(on_content, NULL,

@@ -188,6 +188,22 @@ START_TEST(test_widths)
 }
 END_TEST
 
+/* Jobs that are over at once share a thread; a slow one among them holds up none of
+ * the others for long. */
+START_TEST(test_quick_lane)
+{
+	for (int i = 0; i < 200; i++)
+		give_job(MSV_LANE_DISK, 0, 0, NULL);
+	ck_assert(rig_until(finished[MSV_LANE_DISK] == 200));
+	give_job(MSV_LANE_DISK, 3000, 0, NULL);
+	for (int i = 0; i < 100; i++)
+		give_job(MSV_LANE_DISK, 0, 0, NULL);
+	ck_assert(rig_until(finished[MSV_LANE_DISK] == 300));
+	ck_assert_uint_eq(running[MSV_LANE_DISK], 1);
+	ck_assert(rig_until(finished[MSV_LANE_DISK] == 301));
+}
+END_TEST
+
 /* Let go of with jobs running and waiting: all of them are done first. */
 START_TEST(test_free_waits_for_jobs)
 {
@@ -359,8 +375,8 @@ int main(void)
 
 	check_fixture_case(
 	    s, "tick", rig_begin, rig_end, test_timer, test_earlier_timer, test_wake, test_idle);
-	check_fixture_case(
-	    s, "jobs", jobs_begin, rig_end, test_lanes, test_widths, test_free_waits_for_jobs);
+	check_fixture_case(s, "jobs", jobs_begin, rig_end, test_lanes, test_widths, test_quick_lane,
+	    test_free_waits_for_jobs);
 	check_fixture_case(s, "watch", files_begin, files_end, test_watch_directory,
 	    test_watch_file, test_watch_missing, test_watch_stopped_inside, test_watch_outlives);
 	check_fixture_case(s, "end", rig_begin, rig_end, test_answer_after_the_end, test_log);
