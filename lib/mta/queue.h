@@ -29,6 +29,7 @@ struct queue_message {
 	const char *from;    /* "" the null reverse-path */
 	const char *account; /* who submitted it */
 	const char *envid;   /* decoded; "" none (RFC 3461 4.4) */
+	const char *hold;    /* FUTURERELEASE as asked for, "for;60"; "" none (RFC 4865 5.1.2) */
 	const char *origin;  /* one line for the log and listings: session and peer */
 	int ret;             /* MSV_RET_* */
 	bool body_8bit, smtputf8, requiretls, is_signed; /* is_signed: has a DKIM-Signature */
@@ -75,7 +76,7 @@ struct queue_delivery {
 	struct msv_queue *queue;
 	enum msv_queue_kind kind;
 	const char *id, *from /* for this delivery */, *sender /* the message's */;
-	const char *account, *envid, *origin, *destination;
+	const char *account, *envid, *hold, *origin, *destination;
 	int ret;
 	bool body_8bit, smtputf8, requiretls, is_signed, is_bounce;
 	uint64_t arrived, expires;

@@ -17,7 +17,7 @@ static const char schema[] =
     "CREATE TABLE message(row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sender TEXT NOT NULL,"
     " account TEXT NOT NULL, envid TEXT NOT NULL, origin TEXT NOT NULL, ret INTEGER NOT NULL,"
     " flags INTEGER NOT NULL, arrived INTEGER NOT NULL, expires INTEGER NOT NULL,"
-    " octets INTEGER NOT NULL, held INTEGER NOT NULL) STRICT;"
+    " octets INTEGER NOT NULL, held INTEGER NOT NULL, hold TEXT NOT NULL) STRICT;"
     "CREATE TABLE recipient(row INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
     " address TEXT NOT NULL, domain TEXT NOT NULL, destination TEXT NOT NULL, sender TEXT,"
     " orcpt TEXT NOT NULL, account TEXT NOT NULL, mailbox TEXT NOT NULL,"
@@ -53,7 +53,7 @@ static const char *const texts[QUEUE_SQL_COUNT] = {
 	[QUEUE_SQL_SAVEPOINT] = "SAVEPOINT work",
 	[QUEUE_SQL_UNDO] = "ROLLBACK TO work",
 	[QUEUE_SQL_RELEASE] = "RELEASE work",
-	[QUEUE_SQL_ADD_MESSAGE] = "INSERT INTO message VALUES(?,?,?,?,?,?,?,?,?,?,?,0)",
+	[QUEUE_SQL_ADD_MESSAGE] = "INSERT INTO message VALUES(?,?,?,?,?,?,?,?,?,?,?,0,?)",
 	[QUEUE_SQL_ADD_RECIPIENT] =
 	    "INSERT INTO recipient VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,0,?11,?11,0,'',0,'')",
 	[QUEUE_SQL_DUE] = "SELECT row, due FROM recipient"
@@ -65,7 +65,7 @@ static const char *const texts[QUEUE_SQL_COUNT] = {
 	    " WHERE row BETWEEN ? AND ? AND kind=? AND sender IS ? AND destination=? AND due<=?"
 	    " ORDER BY row",
 	[QUEUE_SQL_MESSAGE] = "SELECT id, sender, account, envid, origin, ret, flags, arrived,"
-	                      " expires, octets FROM message WHERE row=?",
+	                      " expires, octets, hold FROM message WHERE row=?",
 	[QUEUE_SQL_RETRY_LATER] =
 	    "UPDATE recipient SET next=?2, due=iif(due IS NULL, NULL, ?2), attempts=attempts+?3,"
 	    " warned=warned|?4, host=coalesce(?5, host), code=coalesce(?6, code),"

@@ -70,6 +70,7 @@ static void pack_message(struct pack *to, const struct queue_message *given, str
 	copy.from = pack(to, given->from);
 	copy.account = pack(to, given->account);
 	copy.envid = pack(to, given->envid);
+	copy.hold = pack(to, given->hold);
 	copy.origin = pack(to, given->origin);
 	for (size_t i = 0; !to->error && i < given->nrecipients; i++)
 		pack_recipient(
@@ -233,6 +234,7 @@ static int insert_message(struct queue_desk *desk, const struct queue_new *new)
 	msv_queue_bind(statement, 9, given->arrived);
 	msv_queue_bind(statement, 10, given->expires);
 	msv_queue_bind(statement, 11, given->nhead + (given->spool ? given->spool->size : 0));
+	msv_queue_bind_text(statement, 12, given->hold);
 	return msv_queue_run(&desk->db, statement);
 }
 

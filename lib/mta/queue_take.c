@@ -131,6 +131,7 @@ static int read_message(struct queue_desk *desk, struct queue_taken *taken, stru
 	delivery->arrived = msv_queue_column(row, 7);
 	delivery->expires = msv_queue_column(row, 8);
 	delivery->octets = msv_queue_column(row, 9);
+	delivery->hold = msv_queue_keep(room, row, 10);
 	sqlite3_reset(row);
 	return 0;
 }

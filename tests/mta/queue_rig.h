@@ -113,6 +113,7 @@ static inline struct queue_message mail_message(
 		.from = mail->from ? mail->from : "a@from.example",
 		.account = "anna",
 		.envid = "e1",
+		.hold = "for;60",
 		.origin = "session 1",
 		.arrived = rig_now(),
 		.expires = mail->expires ? mail->expires : rig_now() + 400000 * SECOND,

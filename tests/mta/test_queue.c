@@ -22,6 +22,7 @@ START_TEST(test_round)
 	ck_assert_str_eq(d->sender, "a@from.example");
 	ck_assert_str_eq(d->account, "anna");
 	ck_assert_str_eq(d->envid, "e1");
+	ck_assert_str_eq(d->hold, "for;60");
 	ck_assert_str_eq(d->origin, "session 1");
 	ck_assert_str_eq(d->destination, "b.example");
 	ck_assert_uint_eq(d->octets, 7);
