@@ -11,6 +11,9 @@
     closed.example REFUSED [TYPE]
     silent.example TIMEOUT [TYPE]          ; no answer at all
     large.example TRUNCATE [TYPE]          ; complete by TCP alone
+    safe.example SIGNED                    ; what is there and beneath it, by DNSSEC: the
+                                           ; server's trust_anchor() is for who validates
+    bad.safe.example FORGED [TYPE]         ; ... but signed wrongly
     '''
     with dnsserver.PrivateDns(ZONE) as dns:
         ... ask dns.address, dns.port; dns.forward is "127.0.0.1@10053" ...
@@ -22,6 +25,7 @@ faults; else Server, which is in this file, is enough of a DNS for tests, and do
 What is not in the zone does not exist.
 
     python3 dnsserver.py PORT ZONE-FILE [ADDRESS]    # a Server until it is ended; port 0: any
+                                                     # writes ZONE-FILE.anchor
 """
 
 import contextlib
@@ -39,11 +43,16 @@ import tempfile
 import threading
 import time
 
+import dnssec
+from dnssec import pack_name
+
 # With the libraries that a bare machine lacks.
 PACKAGES = ("nsd", "libevent-2.1-7", "libfstrm0", "libprotobuf-c1")
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52,
+         "DNSKEY": dnssec.DNSKEY}
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
-FAULTS = ("SERVFAIL", "REFUSED", "TIMEOUT", "TRUNCATE")
+FAULTS = ("SERVFAIL", "REFUSED", "TIMEOUT", "TRUNCATE", "FORGED", "SIGNED")
+OPT, DNSSEC_OK = 41, 0x8000
 SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
 TTL = 60
 
@@ -70,12 +79,6 @@ def parse(text):
 # -- A server that does as it is told ------------------------------------------------------
 
 
-def pack_name(name):
-    """A name as on the wire (RFC 1035 3.1)."""
-    labels = [label.encode() for label in name.rstrip(".").split(".") if label]
-    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
-
-
 def pack_rdata(word, arguments):
     if word == "A":
         return socket.inet_pton(socket.AF_INET, arguments[0])
@@ -86,6 +89,8 @@ def pack_rdata(word, arguments):
     if word == "TXT":
         strings = [argument.strip('"').encode() for argument in arguments]
         return b"".join(bytes([len(s)]) + s for s in strings)
+    if word == "DNSKEY":
+        return arguments[0]
     if word == "TLSA":
         return bytes(int(a) for a in arguments[:3]) + bytes.fromhex("".join(arguments[3:]))
     return pack_name(arguments[0].lower())
@@ -95,7 +100,8 @@ class Server:
     """Answers UDP and TCP in a thread of its own."""
 
     def __init__(self, zone, address="127.0.0.1", port=0):
-        self._lines = parse(zone)
+        self._signers = {}
+        self._lines = self._read(zone)
         self._asked = []
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -130,9 +136,22 @@ class Server:
         self._selector.close()
         self._wake.close()
 
+    def _read(self, zone):
+        """Parses a zone; one that is signed gets a key."""
+        lines = parse(zone)
+        for name, *_ in [line for line in lines if line[2] == "SIGNED"]:
+            if name not in self._signers:
+                self._signers[name] = dnssec.Signer(name)
+            lines.append((name, TTL, "DNSKEY", [self._signers[name].dnskey]))
+        return lines
+
+    def trust_anchor(self):
+        """The contents of a trust anchor file: all that is signed."""
+        return "".join(signer.anchor() for signer in self._signers.values())
+
     def replace(self, zone):
         """Another zone from now on."""
-        lines = parse(zone)
+        lines = self._read(zone)
         with self._lock:
             self._lines = lines
 
@@ -194,6 +213,40 @@ class Server:
         exists = any(other == name or other.endswith("." + name) for other, *_ in lines)
         return found, exists
 
+    def _sign(self, lines, name, number, ttl, rdatas):
+        """The signature of a set of records, in a list; [] when it is not signed."""
+        for signer in self._signers.values():
+            if signer.signs(name):
+                rdata = signer.sign(name, number, ttl, rdatas)
+                if self._fault(lines, name, TYPE_NAMES.get(number)) == "FORGED":
+                    rdata = rdata[:-1] + bytes([rdata[-1] ^ 1])
+                return [(name, dnssec.RRSIG, ttl, rdata)]
+        return []
+
+    def _answers(self, lines, records, signed):
+        """What goes into the answer: [(name, type, ttl, rdata)]."""
+        sets = {}
+        for owner, ttl, word, arguments in records:
+            sets.setdefault((owner, TYPES[word]), []).append((ttl, pack_rdata(word, arguments)))
+        out = []
+        for (owner, number), those in sets.items():
+            out += [(owner, number, ttl, rdata) for ttl, rdata in those]
+            if signed:
+                out += self._sign(lines, owner, number, those[0][0], [rdata for _, rdata in those])
+        return out
+
+    def _denial(self, lines, name, signed):
+        """What goes with an answer that there is nothing: the SOA, and the proof."""
+        zone = next((z for z, signer in self._signers.items() if signed and signer.signs(name)), "")
+        soa = pack_name("ns") + pack_name("hostmaster") + struct.pack("!5I", 1, 3600, 600, 86400, TTL)
+        out = [(zone, TYPES["SOA"], TTL, soa)]
+        if zone:
+            there = {TYPES[word] for other, _, word, _ in lines if other == name and word in TYPES}
+            proof = dnssec.nsec(name, there)
+            out += self._sign(lines, zone, TYPES["SOA"], TTL, [soa])
+            out += [(name, dnssec.NSEC, TTL, proof), *self._sign(lines, name, dnssec.NSEC, TTL, [proof])]
+        return out
+
     def _reply(self, query, udp):
         if len(query) < 17:
             return None
@@ -203,6 +256,8 @@ class Server:
             at += query[at] + 1
         number = struct.unpack("!H", query[at + 1:at + 3])[0]
         question = query[12:at + 5]
+        extended = query[at + 5:at + 8] == b"\0" + struct.pack("!H", OPT)
+        signed = extended and struct.unpack("!H", query[at + 12:at + 14])[0] & DNSSEC_OK != 0
         name, kind = ".".join(labels).lower(), TYPE_NAMES.get(number, str(number))
         with self._lock:
             lines = self._lines
@@ -213,21 +268,23 @@ class Server:
         records, exists = self._find(lines, name, kind)
         flags = 0x8580 | (query[2] & 1) << 8  # an authoritative answer, recursion available
         code = {"SERVFAIL": SERVFAIL, "REFUSED": REFUSED}.get(fault, 0 if exists or records else NXDOMAIN)
-        truncated = udp and fault == "TRUNCATE"
-        if code in (SERVFAIL, REFUSED) or truncated:
+        if code == NXDOMAIN and any(signer.signs(name) for signer in self._signers.values()):
+            code = 0  # the proof is for a name without records
+        if code in (SERVFAIL, REFUSED):
             records = []
-        answer = b"".join(pack_name(owner) + struct.pack("!HHIH", TYPES[word], 1, ttl, len(rdata)) + rdata
-                          for owner, ttl, word, arguments in records
-                          for rdata in [pack_rdata(word, arguments)])
-        if udp and len(answer) + len(question) + 12 > 1232:
-            records, answer, truncated = [], b"", True
-        flags |= code | (0x200 if truncated else 0)
-        authority = b""
-        if not records and code in (0, NXDOMAIN) and not truncated:
-            soa = pack_name("ns") + pack_name("hostmaster") + struct.pack("!5I", 1, 3600, 600, 86400, TTL)
-            authority = b"\0" + struct.pack("!HHIH", TYPES["SOA"], 1, TTL, len(soa)) + soa
-        header = query[:2] + struct.pack("!5H", flags, 1, len(records), 1 if authority else 0, 0)
-        return header + question + answer + authority
+        answer = self._answers(lines, records, signed)
+        authority = [] if answer or code in (SERVFAIL, REFUSED) else self._denial(lines, name, signed)
+        options = b"\0" + struct.pack("!HHIH", OPT, 4096, DNSSEC_OK if signed else 0, 0) if extended else b""
+        truncated = udp and fault == "TRUNCATE"
+        while True:
+            body = b"".join(pack_name(owner) + struct.pack("!HHIH", number, 1, ttl, len(rdata)) + rdata
+                            for owner, number, ttl, rdata in answer + authority)
+            if not truncated and not (udp and len(body) + len(question) + len(options) + 12 > 1232):
+                break
+            flags |= 0x200
+            answer, authority, truncated, udp = [], [], False, False
+        header = query[:2] + struct.pack("!5H", flags | code, 1, len(answer), len(authority), 1 if extended else 0)
+        return header + question + body + options
 
     def __enter__(self):
         return self.start()
@@ -323,21 +380,24 @@ zone:
         return self
 
     def replace(self, zone):
-        """Another zone from now on; returns when it is served."""
-        marker = f"marker-{time.monotonic_ns()}"
-        self._write(zone + f"\n{marker} A 127.0.0.1\n")
-        self._process.send_signal(signal.SIGHUP)
-        self._wait(lambda: ask(self.address, self.port, marker, "A")[0] == 0, "NSD does not read its zone")
+        """Another zone from now on, by a new process: after SIGHUP the old one still answers for a while."""
+        self._write(zone)
+        self._end()
+        self.start()
+
+    def _end(self):
+        if not self._process:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._process = None
 
     def stop(self):
-        if self._process:
-            self._process.terminate()
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
-            self._process = None
+        self._end()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
@@ -396,5 +456,6 @@ class PrivateDns:
 
 if __name__ == "__main__":
     server = Server(pathlib.Path(sys.argv[2]).read_text(encoding="utf-8"), *sys.argv[3:], port=int(sys.argv[1])).start()
+    pathlib.Path(sys.argv[2] + ".anchor").write_text(server.trust_anchor(), encoding="ascii")
     print(f"serving on {server.address} port {server.port}", flush=True)
     signal.pause()
