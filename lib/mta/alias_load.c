@@ -72,7 +72,7 @@ static const char *forbidden(
 	if (list && target->kind > MSV_TARGET_ADDRESS && target->kind != MSV_TARGET_INCLUDE)
 		return "in an included list only names, addresses and :include: may stand";
 	if (target->kind == MSV_TARGET_PROGRAM && !l->options->programs)
-		return "programs are not allowed; allow them in the configuration, or name an "
+		return "programs are not allowed; set programs = true, or name an "
 		       "address";
 	if (target->kind == MSV_TARGET_DOMAIN && !l->catch_all)
 		return "only a whole domain can lead to a whole domain; write @old.example: "

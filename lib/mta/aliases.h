@@ -209,26 +209,15 @@ int msv_srs_forward(const struct msv_srs *srs, const struct msv_smtp_address *se
 int msv_srs_reverse(
     const struct msv_srs *srs, const char *local, uint64_t now, struct msv_smtp_mailbox *out);
 
-/* -- Small tables (alias_table.c) ------------------------------------------------------------------ */
-
-/* Lines `name: item, item`, comments and continued lines as in the aliases file. */
-struct msv_table_options {
-	const char *name;           /* of the file, in reports */
-	msv_alias_report_fn report; /* mistakes [not told] */
-	void *user;
-};
-
-#define MSV_TABLE_SIZE_MAX ((size_t)16 << 20)
+/* -- Small tables (alias_table.c) ---------------------------------------------------------- */
 
 /* One row: what is looked for, and what it gives. */
 struct msv_table_row {
 	const char *key, *value;
-	unsigned line; /* 0: of no file */
 	size_t order;
 };
 struct msv_table {
 	struct msv_arena arena;
-	const char *file; /* NULL: none was read */
 	struct msv_table_row *rows;
 	size_t n, cap;
 	bool sorted;
@@ -239,9 +228,9 @@ struct msv_table {
 /*
  * Addresses and what stands for them outside:
  *
- *	root@host.example.org:  admin@example.org     one address
- *	@host.example.org:      @example.org          a domain; the local part stays
- *	@.example.org:          @example.org          every domain below it
+ *	root@host.example.org   admin@example.org     one address
+ *	@host.example.org       @example.org          a domain; the local part stays
+ *	@.example.org           @example.org          every domain below it
  *
  * An address goes before a domain, a domain before the longest domain above it;
  * what came out is not looked up again.
@@ -256,10 +245,6 @@ void msv_masquerade_fini(struct msv_masquerade *m);
  * wrong and what to do. */
 int msv_masquerade_add(
     struct msv_masquerade *m, const char *from, const char *to, const char **mistake);
-/* Adds the lines of a text; a broken one is reported and left out.  0,
- * MSV_ERR_NOMEM, MSV_ERR_LIMIT. */
-int msv_masquerade_read(
-    struct msv_masquerade *m, const struct msv_table_options *options, const char *text, size_t n);
 /* An address of the envelope.  1: *out is the other one, 0: it stays; MSV_ERR_NOMEM. */
 int msv_masquerade_address(
     struct msv_masquerade *m, const struct msv_smtp_address *address, struct msv_smtp_mailbox *out);
@@ -274,21 +259,17 @@ int msv_masquerade_header(struct msv_masquerade *m, const char *p, size_t n, str
 
 /* -- Who may send as whom (sender.c) ------------------------------------------------------------ */
 
-/*
- * Lines `account: address, @domain, *`; several of one account add up, and "*" as
- * the account means everybody.
- */
+/* Accounts and what they may send as: an address, "@domain" or "*".  Several pairs
+ * of one account add up, and "*" as the account means everybody. */
 struct msv_senders {
 	struct msv_env *env;
 	struct msv_table table;
 };
 void msv_senders_init(struct msv_senders *senders, struct msv_env *env);
 void msv_senders_fini(struct msv_senders *senders);
-/* As the two of masquerading. */
+/* Adds a pair; as msv_masquerade_add(). */
 int msv_senders_add(
     struct msv_senders *senders, const char *account, const char *as, const char **mistake);
-int msv_senders_read(struct msv_senders *senders, const struct msv_table_options *options,
-    const char *text, size_t n);
 
 struct msv_sender_question {
 	struct msv_aliases *aliases; /* required */
@@ -331,17 +312,10 @@ void msv_sender_check_fini(struct msv_sender_check *check);
 void msv_table_init(struct msv_table *table, struct msv_env *env);
 void msv_table_fini(struct msv_table *table);
 /* Copies a row.  0 or MSV_ERR_NOMEM. */
-int msv_table_add(struct msv_table *table, const char *key, const char *value, unsigned line);
+int msv_table_add(struct msv_table *table, const char *key, const char *value);
 /* The first of the rows with that key, in the order they came; *n gets how many
  * there are. */
 const struct msv_table_row *msv_table_find(struct msv_table *table, const char *key, size_t *n);
-/* Adds one name with one item of its line. */
-typedef int (*msv_table_add_fn)(
-    void *self, const char *name, const char *item, unsigned line, const char **mistake);
-/* Gives each name and item of a text to `add`, quotes around the whole of it
- * undone; reports what it refuses.  0, MSV_ERR_NOMEM, MSV_ERR_LIMIT. */
-int msv_table_read(struct msv_table *table, const struct msv_table_options *options,
-    const char *text, size_t n, msv_table_add_fn add, void *self);
 
 /* -- Inside: lines and items of these files (alias_lines.c) -------------------------------------- */
 

@@ -30,8 +30,8 @@ static int read_domain(const char *text, bool dots, struct msv_smtp_mailbox *out
 }
 
 /* Adds a key of folded local part and domain; below: it stands for those below. */
-static int add_row(struct msv_masquerade *m, const char *local, const char *domain, bool below,
-    const char *to, unsigned line)
+static int add_row(
+    struct msv_masquerade *m, const char *local, const char *domain, bool below, const char *to)
 {
 	struct msv_buf key;
 
@@ -39,41 +39,29 @@ static int add_row(struct msv_masquerade *m, const char *local, const char *doma
 	msv_buf_puts(&key, below ? "." : "");
 	int error = msv_alias_fold(local, domain, &key);
 	const char *text = error ? NULL : msv_buf_cstr(&key);
-	error = text ? msv_table_add(&m->table, text, to, line) : MSV_ERR_NOMEM;
+	error = text ? msv_table_add(&m->table, text, to) : MSV_ERR_NOMEM;
 	msv_buf_fini(&key);
 	return error;
-}
-
-static int add(void *self, const char *from, const char *to, unsigned line, const char **mistake)
-{
-	struct msv_masquerade *m = self;
-	struct msv_smtp_mailbox box, other;
-
-	*mistake = NULL;
-	if (*from == '@') {
-		if (read_domain(from, true, &box) == 0 && read_domain(to, false, &other) == 0)
-			return add_row(m, "", box.domain, from[1] == '.', to, line);
-		*mistake = "a domain stands for a domain; write @host.example.org: @example.org";
-	} else {
-		if (msv_smtp_mailbox_parse(from, strlen(from), &box) == 0 &&
-		    msv_smtp_mailbox_parse(to, strlen(to), &other) == 0)
-			return add_row(m, box.local, box.domain, false, to, line);
-		*mistake = "an address stands for an address; write root@host.example.org: "
-		           "admin@example.org";
-	}
-	return MSV_ERR_FORMAT;
 }
 
 int msv_masquerade_add(
     struct msv_masquerade *m, const char *from, const char *to, const char **mistake)
 {
-	return add(m, from, to, 0, mistake);
-}
+	struct msv_smtp_mailbox box, other;
 
-int msv_masquerade_read(
-    struct msv_masquerade *m, const struct msv_table_options *options, const char *text, size_t n)
-{
-	return msv_table_read(&m->table, options, text, n, add, m);
+	*mistake = NULL;
+	if (*from == '@') {
+		if (read_domain(from, true, &box) == 0 && read_domain(to, false, &other) == 0)
+			return add_row(m, "", box.domain, from[1] == '.', to);
+		*mistake = "a domain stands for a domain; write @host.example.org and @example.org";
+	} else {
+		if (msv_smtp_mailbox_parse(from, strlen(from), &box) == 0 &&
+		    msv_smtp_mailbox_parse(to, strlen(to), &other) == 0)
+			return add_row(m, box.local, box.domain, false, to);
+		*mistake = "an address stands for an address; write root@host.example.org and "
+		           "admin@example.org";
+	}
+	return MSV_ERR_FORMAT;
 }
 
 /* -- One address ------------------------------------------------------------------ */

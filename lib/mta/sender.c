@@ -33,9 +33,9 @@ static const char *fold(const char *name, struct msv_buf *out, int *error)
 	return text;
 }
 
-static int add(void *self, const char *account, const char *as, unsigned line, const char **mistake)
+int msv_senders_add(
+    struct msv_senders *senders, const char *account, const char *as, const char **mistake)
 {
-	struct msv_senders *senders = self;
 	struct msv_buf key, value;
 	int error;
 
@@ -44,7 +44,7 @@ static int add(void *self, const char *account, const char *as, unsigned line, c
 	msv_buf_init(&value, senders->env);
 	const char *k = fold(account, &key, &error);
 	if (error == MSV_ERR_FORMAT || (k && *k == '@'))
-		*mistake = "this is no account; write user@example.org:, user: or *:";
+		*mistake = "this is no account; write user@example.org, user or *";
 	const char *v = error || *mistake ? NULL : fold(as, &value, &error);
 	size_t n = v ? strlen(v) : 0;
 	if (!*mistake &&
@@ -53,22 +53,10 @@ static int add(void *self, const char *account, const char *as, unsigned line, c
 	if (*mistake)
 		error = MSV_ERR_FORMAT;
 	if (!error)
-		error = msv_table_add(&senders->table, k, v, line);
+		error = msv_table_add(&senders->table, k, v);
 	msv_buf_fini(&key);
 	msv_buf_fini(&value);
 	return error;
-}
-
-int msv_senders_add(
-    struct msv_senders *senders, const char *account, const char *as, const char **mistake)
-{
-	return add(senders, account, as, 0, mistake);
-}
-
-int msv_senders_read(struct msv_senders *senders, const struct msv_table_options *options,
-    const char *text, size_t n)
-{
-	return msv_table_read(&senders->table, options, text, n, add, senders);
 }
 
 /* -- Answers ---------------------------------------------------------------------- */
@@ -139,15 +127,6 @@ static const struct msv_table_row *find_row(
 		    candidate_is(c, row->value))
 			return row;
 	return NULL;
-}
-
-static int allow_by_table(
-    struct msv_buf *why, const struct msv_senders *senders, const struct msv_table_row *row)
-{
-	int error = row->line
-	                ? msv_buf_printf(why, "allowed by %s:%u", senders->table.file, row->line)
-	                : msv_buf_puts(why, "allowed by the table of senders");
-	return error;
 }
 
 /* -- Whose mail it is ------------------------------------------------------------- */
@@ -245,7 +224,7 @@ static int ask_tables(struct msv_sender_check *check, const struct msv_sender_qu
 	if (senders && !(row = find_row(senders, check->account_key, c)))
 		row = find_row(senders, "*", c);
 	if (row)
-		return allow_by_table(why, senders, row);
+		return allow(why, "allowed by the table of senders");
 	return strcmp(msv_buf_data(&c->base), check->account_key) == 0
 	           ? ask_tagged(check, question, why)
 	           : MSV_ERR_NOTFOUND;

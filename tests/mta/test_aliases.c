@@ -245,7 +245,7 @@ START_TEST(mistakes)
 	    "commas\n"
 	    "aliases:5: behind file: mail is not written into files; name an account, or a "
 	    "program: \"|/path/program word\"\n"
-	    "aliases:6: behind pipe: programs are not allowed; allow them in the configuration, "
+	    "aliases:6: behind pipe: programs are not allowed; set programs = true, "
 	    "or name an address\n"
 	    "aliases:7: behind quote: a quote is not closed; write \"...\" on one line\n"
 	    "aliases:9: behind control: there are octets that are no UTF-8 text\n"
@@ -447,6 +447,42 @@ START_TEST(plain_files)
 	ck_assert_int_eq(msv_alias_read_file(NULL, path, &out), MSV_ERR_FORMAT);
 	unlink(path);
 	msv_buf_fini(&out);
+}
+END_TEST
+
+/* The example of the manual page. */
+START_TEST(manual)
+{
+	static const char *const contents[] = { "/etc/mailserv/team", "anna\nbert\n", NULL };
+	static const char *const domains[] = { "example.org", "example.net", "old.example" };
+	static char page[20000];
+	const char *root = getenv("MSV_SOURCE_ROOT");
+	struct msv_buf text;
+
+	ck_assert_ptr_nonnull(root);
+	snprintf(page, sizeof page, "%s/doc/man/mailserv-aliases.5", root);
+	msv_buf_init(&text, env);
+	ck_assert_int_eq(msv_alias_read_file(NULL, page, &text), 0);
+	ck_assert_uint_lt(msv_buf_len(&text), sizeof page);
+	snprintf(page, sizeof page, "%s", msv_buf_cstr(&text));
+	msv_buf_fini(&text);
+	char *example = strstr(page, "\nroot:");
+	ck_assert_ptr_nonnull(example);
+	*strstr(example, ".Ed") = '\0';
+	files = contents;
+	options.programs = true;
+	options.domains = domains;
+	load_good(example);
+	expect("abuse@example.net", "local anna@example.org\n");
+	expect("bert@example.org", "local bert@example.org\nremote bert@home.example\n");
+	expect("sales@example.net", "local anna@example.org\n");
+	expect("bert+x@old.example", "local bert@example.org\nremote bert@home.example\n");
+	expect("anyone@example.net", "local bert@example.org\nremote bert@home.example\n");
+	expect("team@example.org", "local anna@example.org from owner-team@example.org\n"
+	                           "local bert@example.org from owner-team@example.org\n"
+	                           "remote bert@home.example from owner-team@example.org\n");
+	expect_words("tickets", 0, "/usr/local/bin/ticket\n--queue\nNew ones\n");
+	expect("carl@example.org", "550 5.1.6 Carl has left, write to info@example.org\n");
 }
 END_TEST
 
@@ -758,7 +794,7 @@ int main(void)
 	Suite *s = suite_create("mta/aliases");
 
 	check_fixture_case(s, "file", setup, teardown, classic, mistakes, many_mistakes, refusals,
-	    programs, programs_wrong, lists, lists_later, plain_files);
+	    programs, programs_wrong, lists, lists_later, plain_files, manual);
 	check_fixture_case(s, "order", setup, teardown, precedence, separator, bare_names,
 	    domain_alias, catch_all, postmaster);
 	check_fixture_case(

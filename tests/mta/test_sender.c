@@ -10,7 +10,7 @@ static struct msv_test_env *test;
 static struct msv_env *env;
 static struct msv_aliases *aliases;
 static struct msv_senders senders;
-static char reports[4096], asked[4096], reason[4096];
+static char asked[4096], reason[4096];
 
 static const char aliases_text[] = "sales: anna\n"
                                    "team: bert, anna, x@else.org\n"
@@ -18,28 +18,19 @@ static const char aliases_text[] = "sales: anna\n"
                                    "@old.example: @example.org\n"
                                    "@example.com: anna@example.org\n"
                                    "carl: bert\n";
-static const char senders_text[] = "# who may what\n"
-                                   "bert@example.org: friend@else.org, @club.example\n"
-                                   "scanner: scans@example.org\n"
-                                   "bert@example.org: \"b b\"@else.org\n"
-                                   "list@example.org: *\n"
-                                   "*: noreply@example.org\n";
+static const char *const pairs[][2] = { { "bert@example.org", "friend@else.org" },
+	{ "bert@example.org", "@club.example" }, { "scanner", "scans@example.org" },
+	{ "Bert@Example.org", "\"b b\"@else.org" }, { "list@example.org", "*" },
+	{ "*", "noreply@example.org" } };
 
-static void on_report(void *user, enum msv_log_level level, const char *line)
+static int load_senders(void)
 {
-	size_t n = strlen(reports);
+	const char *mistake;
+	int error = 0;
 
-	(void)user;
-	(void)level;
-	snprintf(reports + n, sizeof reports - n, "%s\n", line);
-}
-
-static int load_senders(const char *text)
-{
-	struct msv_table_options options = { "senders", on_report, NULL };
-
-	reports[0] = '\0';
-	return msv_senders_read(&senders, &options, text, strlen(text));
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !error; i++)
+		error = msv_senders_add(&senders, pairs[i][0], pairs[i][1], &mistake);
+	return error;
 }
 
 static int load(void)
@@ -51,7 +42,7 @@ static int load(void)
 	aliases = NULL;
 	msv_senders_fini(&senders);
 	int error = msv_aliases_new(env, &options, aliases_text, strlen(aliases_text), &aliases);
-	return error ? error : load_senders(senders_text);
+	return error ? error : load_senders();
 }
 
 static void setup(void)
@@ -60,7 +51,6 @@ static void setup(void)
 	env = msv_test_env(test);
 	msv_senders_init(&senders, env);
 	ck_assert_int_eq(load(), 0);
-	ck_assert_str_eq(reports, "");
 }
 
 static void teardown(void)
@@ -169,11 +159,11 @@ END_TEST
 START_TEST(by_table)
 {
 	yes("bert@example.org", "Friend@else.org");
-	ck_assert_str_eq(reason, "allowed by senders:2");
+	ck_assert_str_eq(reason, "allowed by the table of senders");
 	yes("BERT@example.org", "friend+x@else.org");
 	yes("bert@example.org", "any.one@Club.Example");
 	yes("bert@example.org", "\"b b\"@else.org");
-	ck_assert_str_eq(reason, "allowed by senders:4");
+	ck_assert_str_eq(reason, "allowed by the table of senders");
 	no("bert@example.org", "other@else.org");
 	no("anna@example.org", "friend@else.org");
 	yes("anna@example.org", "noreply@example.org");
@@ -183,29 +173,28 @@ START_TEST(by_table)
 }
 END_TEST
 
-START_TEST(mistakes)
+static void wrong(const char *account, const char *as, const char *wanted)
 {
 	const char *mistake;
 
-	ck_assert_int_eq(
-	    load_senders("two words: a@b.example\n@example.org: a@b.example\n"
-	                 "anna@example.org: bare, a@b, @\nnothing\nx@y.example: z@z z, *\n"),
-	    0);
-	ck_assert_str_eq(reports,
-	    "senders:1: this is no account; write user@example.org:, user: or *:\n"
-	    "senders:2: this is no account; write user@example.org:, user: or *:\n"
-	    "senders:3: accounts may send as an address, as @example.org or as *\n"
-	    "senders:3: accounts may send as an address, as @example.org or as *\n"
-	    "senders:4: there is no colon; write \"name: target, target\"\n"
-	    "senders:5: accounts may send as an address, as @example.org or as *\n");
-	yes("anna@example.org", "a@b");
-	yes("x@y.example", "any@thing.example");
-	ck_assert_int_eq(msv_senders_add(&senders, "anna@example.org", "@c.example", &mistake), 0);
-	yes("anna@example.org", "x@c.example");
-	ck_assert_str_eq(reason, "allowed by the table of senders");
-	ck_assert_int_eq(
-	    msv_senders_add(&senders, "anna@example.org", "", &mistake), MSV_ERR_FORMAT);
-	ck_assert_ptr_nonnull(mistake);
+	ck_assert_int_eq(msv_senders_add(&senders, account, as, &mistake), MSV_ERR_FORMAT);
+	ck_assert_str_eq(mistake, wanted);
+}
+
+START_TEST(mistakes)
+{
+	static const char account[] = "this is no account; write user@example.org, user or *";
+	static const char as[] = "accounts may send as an address, as @example.org or as *";
+
+	wrong("two words", "a@b.example", account);
+	wrong("@example.org", "a@b.example", account);
+	wrong("@", "a@b.example", account);
+	wrong("", "a@b.example", account);
+	wrong("anna@example.org", "bare", as);
+	wrong("anna@example.org", "@", as);
+	wrong("anna@example.org", "z@z z", as);
+	wrong("anna@example.org", "", as);
+	ck_assert_uint_eq(senders.table.n, sizeof pairs / sizeof *pairs);
 }
 END_TEST
 
@@ -230,14 +219,14 @@ END_TEST
 
 static int play(void)
 {
-	static const char *const pairs[][2] = { { "bert@example.org", "any.one@club.example" },
+	static const char *const asks[][2] = { { "bert@example.org", "any.one@club.example" },
 		{ "anna@example.org", "anna+tag@example.org" },
 		{ "anna@example.org", "nobody@example.com" },
 		{ "bert@example.org", "bert@old.example" } };
 	int error = load();
 
-	for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !error; i++)
-		error = ask(pairs[i][0], pairs[i][1]);
+	for (size_t i = 0; i < sizeof asks / sizeof *asks && !error; i++)
+		error = ask(asks[i][0], asks[i][1]);
 	return error;
 }
 
