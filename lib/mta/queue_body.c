@@ -116,6 +116,11 @@ static void body_free(struct queue_stream *stream)
 	msv_free(queue->env, body);
 }
 
+static void read_body(void *data)
+{
+	read_piece(&((struct body *)data)->piece);
+}
+
 static void body_done(void *data)
 {
 	struct body *body = data;
@@ -141,7 +146,7 @@ static void body_go_on(struct queue_stream *stream)
 
 	body->piece.n = QUEUE_PIECE;
 	if (!msv_op_canceled(stream->op))
-		error = msv_queue_job(stream->queue, read_piece, body_done, body);
+		error = msv_queue_job(stream->queue, read_body, body_done, body);
 	if (error)
 		msv_queue_stream_end(stream, error);
 }
