@@ -52,6 +52,7 @@ int msv_queue_open(
 		return error;
 	}
 	queue->due = msv_turns_next(&queue->turns);
+	msv_queue_sweep(queue);
 	*out = queue;
 	return 0;
 }

@@ -60,18 +60,22 @@ static int write_batch(struct queue_desk *desk)
 	return error;
 }
 
-/* Bodies nobody needs any more. */
-static void remove_bodies(struct queue_desk *desk)
+/* Bodies without a row are gone as are those whose row was removed. */
+static void give_up_orphans(struct queue_desk *desk)
+{
+	while (desk->norphans > 0) {
+		sqlite3_stmt *gone = msv_queue_sql(&desk->db, QUEUE_SQL_GONE);
+		msv_queue_bind(gone, 1, desk->orphan[--desk->norphans]);
+		msv_queue_run(&desk->db, gone);
+	}
+}
+
+static void find_gone(struct queue_desk *desk)
 {
 	sqlite3_stmt *gone = msv_queue_sql(&desk->db, QUEUE_SQL_ALL_GONE);
-	bool any = false;
 
-	for (; msv_queue_step(&desk->db, gone) > 0; any = true)
-		msv_queue_file_remove(&desk->files, msv_queue_column(gone, 0));
-	if (any)
-		run(desk, QUEUE_SQL_CLEAR_GONE);
-	while (desk->norphans > 0)
-		msv_queue_file_remove(&desk->files, desk->orphan[--desk->norphans]);
+	desk->gone = msv_queue_step(&desk->db, gone) > 0;
+	sqlite3_reset(gone);
 }
 
 static void find_oldest(struct queue_desk *desk)
@@ -101,10 +105,12 @@ static void work_batch(void *data)
 		if (work->read)
 			work->read(desk, work);
 	}
-	if (writes && !desk->error)
-		remove_bodies(desk);
-	if (writes)
-		find_oldest(desk);
+	if (!writes)
+		return;
+	if (!desk->error)
+		give_up_orphans(desk);
+	find_gone(desk);
+	find_oldest(desk);
 }
 
 /* -- On the loop ---------------------------------------------------------------------------- */
@@ -141,6 +147,7 @@ static void after_batch(void *data)
 	}
 	msv_queue_job_over(queue);
 	msv_queue_announce(queue);
+	msv_queue_sweep(queue);
 	if (queue->waiting)
 		msv_env_defer(queue->env, &queue->dispatch);
 	msv_queue_rest(queue);

@@ -75,8 +75,8 @@ static const char *const texts[QUEUE_SQL_COUNT] = {
 	    "DELETE FROM message WHERE row=?1 AND NOT EXISTS(SELECT 1 FROM recipient"
 	    " WHERE row BETWEEN ?1<<20 AND ?1<<20|1048575) RETURNING held",
 	[QUEUE_SQL_GONE] = "INSERT OR IGNORE INTO temp.gone VALUES(?)",
-	[QUEUE_SQL_ALL_GONE] = "SELECT message FROM temp.gone",
-	[QUEUE_SQL_CLEAR_GONE] = "DELETE FROM temp.gone",
+	[QUEUE_SQL_ALL_GONE] = "SELECT message FROM temp.gone ORDER BY message",
+	[QUEUE_SQL_FORGET_GONE] = "DELETE FROM temp.gone WHERE message<=?",
 	[QUEUE_SQL_OLDEST] = "SELECT arrived FROM message ORDER BY row LIMIT 1",
 	[QUEUE_SQL_FIND_ID] = "SELECT row, octets FROM message WHERE id=?",
 	[QUEUE_SQL_LIST] =

@@ -25,6 +25,7 @@ struct queue_desk {
 	 * failed may still be found in SQLite's log after a loss of power. */
 	uint64_t orphan[QUEUE_MAX_ORPHANS];
 	size_t norphans;
+	bool gone;       /* there are bodies to be removed */
 	uint64_t oldest; /* arrival */
 	int error;       /* of the transaction */
 };
@@ -51,6 +52,16 @@ struct queue_work {
 struct queue_taken;
 struct queue_stream;
 
+#define QUEUE_SWEEP 256
+
+/* Removes bodies (queue_sweep.c). */
+struct queue_sweep {
+	struct queue_work work;
+	uint64_t message[QUEUE_SWEEP];
+	size_t n;
+	bool active;
+};
+
 struct msv_queue {
 	struct msv_env *env;
 	char *directory;
@@ -65,6 +76,7 @@ struct msv_queue {
 	struct queue_taken *taken;     /* handed out */
 	struct queue_stream *streams;  /* lists and bodies being given */
 	struct queue_taken *unsettled; /* to be written again */
+	struct queue_sweep sweep;
 	struct msv_timer *retry;
 	uint32_t failures; /* of settling, in a row */
 	struct msv_queue_stats stats;
@@ -90,6 +102,11 @@ void msv_queue_rest(struct msv_queue *queue);
 void msv_queue_orphan(struct queue_desk *desk, uint64_t message);
 /* Frees what is left; no job is under way.  (queue.c) */
 void msv_queue_destroy(struct msv_queue *queue);
+
+/* -- queue_sweep.c -------------------------------------------------------------------------- */
+
+/* Has what is gone removed, if there is any.  The desk is nobody's. */
+void msv_queue_sweep(struct msv_queue *queue);
 
 /* -- queue_due.c: what is due, and who is told -------------------------------------------------- */
 

@@ -57,6 +57,17 @@ static int set_aside_row(struct msv_queue *queue, uint64_t message, const char *
 	return msv_queue_run(db, statement);
 }
 
+/* A body without its row: it goes, when there is time. */
+static int give_up_body(struct msv_queue *queue, uint64_t message)
+{
+	struct queue_db *db = &queue->desk.db;
+	sqlite3_stmt *statement = msv_queue_sql(db, QUEUE_SQL_GONE);
+
+	queue->desk.gone = true;
+	msv_queue_bind(statement, 1, message);
+	return msv_queue_run(db, statement);
+}
+
 /* The rows in order, next to the bodies in order. */
 static int compare(struct msv_queue *queue, const struct bodies *bodies)
 {
@@ -67,12 +78,12 @@ static int compare(struct msv_queue *queue, const struct bodies *bodies)
 
 	while (!error && (more = msv_queue_step(db, row)) > 0) {
 		uint64_t message = msv_queue_column(row, 0);
-		for (; i < bodies->n && bodies->number[i] < message; i++, removed++)
-			msv_queue_file_remove(&queue->desk.files, bodies->number[i]);
+		for (; !error && i < bodies->n && bodies->number[i] < message; i++, removed++)
+			error = give_up_body(queue, bodies->number[i]);
 		queue->next_message = message + 1;
 		if (i < bodies->n && bodies->number[i] == message)
 			i++;
-		else
+		else if (!error)
 			error = set_aside_row(
 			    queue, message, (const char *)sqlite3_column_text(row, 1));
 	}
@@ -80,10 +91,13 @@ static int compare(struct msv_queue *queue, const struct bodies *bodies)
 	if (!error)
 		error = more;
 	for (; !error && i < bodies->n; i++, removed++)
-		msv_queue_file_remove(&queue->desk.files, bodies->number[i]);
+		error = give_up_body(queue, bodies->number[i]);
+	if (bodies->n && queue->next_message <= bodies->number[bodies->n - 1])
+		queue->next_message = bodies->number[bodies->n - 1] + 1;
 	if (removed)
 		msv_env_log(queue->env, MSV_LOG_INFO,
-		    "queue directory=%s: removed %zu bodies never acknowledged, or done with",
+		    "queue directory=%s: %zu bodies are removed that were never acknowledged, or "
+		    "done with",
 		    queue->directory, removed);
 	return error;
 }

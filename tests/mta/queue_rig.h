@@ -24,7 +24,9 @@ static inline int rig_reopen(void)
 	struct msv_queue_options options = { .size = sizeof options,
 		.directory = scratch_path("q") };
 
-	return msv_queue_open(rig.env, &options, &rig.queue);
+	int error = msv_queue_open(rig.env, &options, &rig.queue);
+	msv_test_run(rig.test);
+	return error;
 }
 
 static inline void rig_shut(void)
