@@ -1,10 +1,11 @@
 """The servers that are measured, each started from nothing in a directory, on loopback.
 
 Every class has: name, unavailable() (None, or why it is skipped), start(), stop(), pids(), port, options of
-the load generator, and stored(): how many messages are in Maildirs.
+the load generator, maildirs(), stored() - how many messages are in these - and clear(), which removes them.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -48,11 +49,31 @@ def count_messages(maildirs):
     return n
 
 
-class Ours:
+def clear(maildirs):
+    """Removes all messages."""
+    for maildir in maildirs:
+        for name in ("new", "cur"):
+            with contextlib.suppress(FileNotFoundError):
+                for entry in os.scandir(maildir / name):
+                    os.unlink(entry.path)
+
+
+class Server:
+    """What all of them have in common."""
+
+    options = []
+
+    def stored(self):
+        return count_messages(self.maildirs())
+
+    def clear(self):
+        clear(self.maildirs())
+
+
+class Ours(Server):
     """mailservd, accepting by `role` (mx or lmtp) without TLS."""
 
     name = "mailservd"
-    options = []
 
     def __init__(self, directory, users):
         self.directory, self.users = directory, users
@@ -80,15 +101,14 @@ class Ours:
     def pids(self):
         return tree(self.daemon.process.pid)
 
-    def stored(self):
-        return count_messages(self.daemon.mail / DOMAIN / f"user{i}" for i in range(self.users))
+    def maildirs(self):
+        return [self.daemon.mail / DOMAIN / f"user{i}" for i in range(self.users)]
 
 
-class Postfix:
+class Postfix(Server):
     """Postfix: smtpd, cleanup, qmgr, virtual(8) into Maildirs."""
 
     name = "postfix"
-    options = []
     unavailable = staticmethod(postfix.unavailable)
 
     def __init__(self, directory, users):
@@ -107,15 +127,14 @@ class Postfix:
     def pids(self):
         return self.server.pids()
 
-    def stored(self):
-        return count_messages(self.server.maildir(name) for name in self.names)
+    def maildirs(self):
+        return [self.server.maildir(name) for name in self.names]
 
 
-class OpenSMTPD:
+class OpenSMTPD(Server):
     """OpenSMTPD: its queue, then mail.maildir."""
 
     name = "opensmtpd"
-    options = []
     unavailable = staticmethod(opensmtpd.unavailable)
 
     def __init__(self, directory, users):
@@ -133,11 +152,11 @@ class OpenSMTPD:
     def pids(self):
         return self.server.pids()
 
-    def stored(self):
-        return count_messages(self.server.maildir(name) for name in self.names)
+    def maildirs(self):
+        return [self.server.maildir(name) for name in self.names]
 
 
-class Dovecot:
+class Dovecot(Server):
     """Dovecot's LMTP, saving as it does by default."""
 
     name = "dovecot-lmtp"
@@ -162,8 +181,8 @@ class Dovecot:
     def pids(self):
         return tree(self.server.process_id())
 
-    def stored(self):
-        return count_messages(self.home / name for name in self.names)
+    def maildirs(self):
+        return [self.home / name for name in self.names]
 
 
 ALL = {server.name: server for server in (Ours, Postfix, OpenSMTPD, Dovecot)}
@@ -171,7 +190,6 @@ ALL = {server.name: server for server in (Ours, Postfix, OpenSMTPD, Dovecot)}
 
 def run_json(command):
     """Runs a program that prints a line of JSON."""
-    import json
     got = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
     if got.returncode != 0:
         raise RuntimeError(" ".join(map(str, command)) + ": " + got.stderr.strip()[-500:])
