@@ -140,7 +140,8 @@ struct msv_smtp_send_op {
  *   to be told.
  * - REQUIRETLS (RFC 8689): asked for and not to be had - TLS verified, and the
  *   extension - it fails with 550 5.7.30 (5.7.10 without verified TLS); another
- *   host may do better, so try the others before it bounces.
+ *   host may do better, so try the others before it bounces.  A message with the
+ *   null reverse-path is sent all the same (RFC 8689 5).
  * - LIMITS (RFC 9422): recipients beyond RCPTMAX or RCPTDOMAINMAX come back
  *   `untried`.
  */

@@ -20,8 +20,8 @@
 	"This is about how your domain is set up (SPF, DKIM, DMARC, reverse DNS), not about what " \
 	"you wrote. " ASK_POSTMASTER
 #define NEEDS_TLS \
-	"It was not sent over a connection that others could listen to. If it may be, send it " \
-	"again without asking for that protection."
+	"So it was not sent: others could have read it on the way. If you asked for protection " \
+	"and can do without, send it again without. If you did not: " ASK_POSTMASTER
 
 /* By subject and detail; a detail of 0 stands for all that are not listed.  A kind
  * of 0 fits both 4 and 5. */

@@ -124,7 +124,9 @@ static void set_up_failed(struct relay_session *s, const struct msv_smtp_outcome
 	const struct msv_smtp_verdict *v = &outcome->recipients[0];
 	struct relay_reason reason = reason_of(v);
 	bool opportunistic = s->route->tls == MSV_SMTP_TLS_OPPORTUNISTIC && !s->clear;
-	if (outcome->tls_failed && opportunistic && !s->work->delivery->requiretls) {
+	/* A notification goes all the same (RFC 8689 5). */
+	const struct queue_delivery *d = s->work->delivery;
+	if (outcome->tls_failed && opportunistic && (!d->requiretls || !*d->from)) {
 		msv_relay_session_in_the_clear(s);
 		return;
 	}

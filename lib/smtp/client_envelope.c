@@ -96,6 +96,13 @@ static bool write_address(const struct msv_smtp_mailbox *m, bool utf8, char out[
 
 /* -- May it be sent at all? ---------------------------------------------------------------- */
 
+/* What may not happen to the message without a promise.  A notification goes all the
+ * same: better in the open than not at all (RFC 8689 5). */
+static bool insists_on_tls(const struct msv_smtp_message *m)
+{
+	return m->requiretls && m->from && *m->from;
+}
+
 /* The least the next hop must know; false: the message is refused. */
 static bool check_message(struct msv_smtp_client *c, const struct msv_smtp_message *m)
 {
@@ -105,9 +112,9 @@ static bool check_message(struct msv_smtp_client *c, const struct msv_smtp_messa
 		refuse(c, 552, "5.3.4", "the message is larger than the next hop takes");
 	else if (m->smtputf8 && !has(c, MSV_SMTP_EXT_SMTPUTF8))
 		refuse(c, 553, "5.6.7", "the next hop takes no message with UTF-8 in its header");
-	else if (m->requiretls && !msv_tls_verified(&c->conn, &tls_problem))
+	else if (insists_on_tls(m) && !msv_tls_verified(&c->conn, &tls_problem))
 		refuse(c, 550, "5.7.10", "REQUIRETLS: the next hop is not verified by TLS");
-	else if (m->requiretls && !has(c, MSV_SMTP_EXT_REQUIRETLS))
+	else if (insists_on_tls(m) && !has(c, MSV_SMTP_EXT_REQUIRETLS))
 		refuse(c, 550, "5.7.30", "REQUIRETLS: the next hop does not promise to keep it");
 	else if (m->body_8bit && !has(c, MSV_SMTP_EXT_8BITMIME) && m->has_dkim_signature)
 		refuse(c, 554, "5.6.3",
@@ -326,6 +333,7 @@ static void put_auth(struct msv_buf *out, const char *auth)
 static void put_mail_parameters(struct msv_smtp_client *c, struct msv_buf *out)
 {
 	const struct msv_smtp_message *m = &c->first->message;
+	const char *tls_problem;
 
 	if (has(c, MSV_SMTP_EXT_SIZE) && m->octets)
 		msv_buf_printf(out, " SIZE=%llu", (unsigned long long)m->octets);
@@ -333,7 +341,8 @@ static void put_mail_parameters(struct msv_smtp_client *c, struct msv_buf *out)
 		msv_buf_puts(out, " BODY=8BITMIME");
 	if (c->utf8)
 		msv_buf_puts(out, " SMTPUTF8");
-	if (m->requiretls)
+	if (m->requiretls && has(c, MSV_SMTP_EXT_REQUIRETLS) &&
+	    msv_tls_verified(&c->conn, &tls_problem))
 		msv_buf_puts(out, " REQUIRETLS");
 	if (has(c, MSV_SMTP_EXT_DSN) && m->ret != MSV_RET_NONE)
 		msv_buf_puts(out, m->ret == MSV_RET_FULL ? " RET=FULL" : " RET=HDRS");

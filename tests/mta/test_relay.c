@@ -308,7 +308,10 @@ END_TEST
 START_TEST(requiretls)
 {
 	struct host *mx = rig_host("192.0.2.1"), *mx2 = rig_host("192.0.2.2");
-	struct queue_message m = { .requiretls = true };
+	struct host *bounces = rig_host("192.0.2.200");
+	struct queue_message m = {
+		.requiretls = true, .ret = MSV_RET_FULL, .envid = "e 1", .hold = "for;60"
+	};
 	struct queue_recipient r = { .address = "bob@one.example" };
 	rig_start();
 	ck_assert_int_eq(rig_try_add(&m, &r, 1), 0);
@@ -318,6 +321,15 @@ START_TEST(requiretls)
 	ck_assert_uint_eq(mx->messages + mx2->messages, 0);
 	ck_assert_has(rig_log(), "status=5.7.");
 	ck_assert_uint_eq(rig_stats().failed, 1);
+	/* The notification asks for the same, but goes where it is not to be had; and
+	 * the message itself does not go with it (RFC 8689 5). */
+	ck_assert_uint_eq(bounces->messages, 1);
+	ck_assert_has_not(bounces->said, "REQUIRETLS");
+	ck_assert_has(bounces->text, "Original-Envelope-Id: e 1\n");
+	ck_assert_has(bounces->text, "Future-Release-Request: for;60\n");
+	ck_assert_has(bounces->text, "Status: 5.7.");
+	ck_assert_has(bounces->text, "Subject: hello");
+	ck_assert_has_not(bounces->text, "A line");
 }
 END_TEST
 

@@ -373,6 +373,23 @@ START_TEST(requiretls_in_clear)
 }
 END_TEST
 
+static void required_of_a_bounce(struct rig_client *rig)
+{
+	required(rig);
+	rig->messages[0].message.from = "";
+}
+
+/* RFC 8689 5: a notification is not lost for want of it. */
+START_TEST(requiretls_and_nobody)
+{
+	rig_play(required_of_a_bounce,
+	    HELLO("S: 250-mx\nS: 250-REQUIRETLS\n") "C: MAIL FROM:<>\nS: 250 ok\n"
+	                                            "C: RCPT TO:<a@x.example>\nS: 250 ok\n" BODY_OK
+	                                                LEAVE,
+	    "a@x.example: end 250 ok\ncompleted\nover\n");
+}
+END_TEST
+
 /* -- LMTP (RFC 2033) ------------------------------------------------------------------------------- */
 
 static void local(struct rig_client *rig)
@@ -415,6 +432,7 @@ int main(void)
 	check_case(s, "envelope", pipelined, pipelined_for_nobody, pipelined_sender_refused,
 	    without_pipelining, too_many_recipients, very_many_recipients, size_is_declared,
 	    strange_addresses, bad_sender_never_said, without_smtputf8, with_smtputf8, dsn,
-	    without_dsn, most_recipients, one_domain, requiretls_in_clear, lmtp);
+	    without_dsn, most_recipients, one_domain, requiretls_in_clear, requiretls_and_nobody,
+	    lmtp);
 	return check_main(s);
 }
