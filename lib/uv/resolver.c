@@ -133,32 +133,18 @@ static int find_servers(struct ub_ctx *ctx, const struct msv_uv_resolver_options
 	} else if (ub_ctx_resolvconf(ctx, o->resolv_conf)) {
 		return 0; /* no such file: the root servers are asked */
 	}
-	/* What the administrator names may be a server of this machine, and knows of
-	 * names that the public DNS has not. */
-	if (ub_ctx_set_option(ctx, "do-not-query-localhost:", "no") ||
-	    ub_ctx_zone_add(ctx, "home.arpa.", "nodefault") ||
-	    ub_ctx_zone_add(ctx, "test.", "nodefault"))
-		return MSV_ERR_IO;
-	return 0;
+	/* What the administrator names may be a server of this machine. */
+	return ub_ctx_set_option(ctx, "do-not-query-localhost:", "no") ? MSV_ERR_IO : 0;
 }
 
-static void ignore(void *user, int error, struct ub_result *result)
+/* Names that the servers may know though the public DNS does not.  This ends the
+ * configuration: libunbound now reads the trust anchor. */
+static int open_zones(struct ub_ctx *ctx)
 {
-	(void)user;
-	(void)error;
-	ub_resolve_free(result);
-}
-
-/* libunbound reads the file with its first question: one that asks nobody. */
-static int read_trust_anchor(struct ub_ctx *ctx, const char *path)
-{
-	int id;
-
-	if (ub_ctx_add_ta_file(ctx, path) ||
-	    ub_resolve_async(ctx, "localhost", MSV_DNS_A, CLASS_IN, NULL, ignore, &id))
-		return MSV_ERR_FORMAT;
-	ub_cancel(ctx, id);
-	return 0;
+	return ub_ctx_zone_add(ctx, "home.arpa.", "nodefault") ||
+	               ub_ctx_zone_add(ctx, "test.", "nodefault")
+	           ? MSV_ERR_FORMAT
+	           : 0;
 }
 
 static int configure(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o)
@@ -176,9 +162,9 @@ static int configure(struct ub_ctx *ctx, const struct msv_uv_resolver_options *o
 	error = set_sizes(ctx, o);
 	if (!error)
 		error = find_servers(ctx, o);
-	if (!error && o->trust_anchor)
-		error = read_trust_anchor(ctx, o->trust_anchor);
-	return error;
+	if (!error && o->trust_anchor && ub_ctx_add_ta_file(ctx, o->trust_anchor))
+		error = MSV_ERR_FORMAT;
+	return error ? error : open_zones(ctx);
 }
 
 static void on_resolver_closed(uv_handle_t *handle)

@@ -30,11 +30,17 @@ static const char zone[] = "example.org MX 10 MX1.example.org\n"
                            "round.org CNAME square.org\n"
                            "square.org CNAME round.org\n"
                            "xn--bcher-kva.example A 192.0.2.7\n"
+                           "safe.org SIGNED\n"
+                           "safe.org MX 10 mx.safe.org\n"
+                           "mx.safe.org A 192.0.2.10\n"
+                           "out.safe.org CNAME mx1.example.org\n"
+                           "bad.safe.org FORGED\n"
+                           "bad.safe.org A 192.0.2.66\n"
                            "some.test A 192.0.2.8\n";
 
 static pid_t server;
 static int server_out; /* what it says */
-static char zone_path[] = "/tmp/mailserv-zone-XXXXXX";
+static char zone_path[] = "/tmp/mailserv-zone-XXXXXX", anchor_path[sizeof(zone_path) + 7];
 static struct msv_uv_resolver *resolver;
 static const struct msv_dns *dns;
 
@@ -51,6 +57,7 @@ static void write_zone(void)
 
 	strcpy(zone_path, "/tmp/mailserv-zone-XXXXXX");
 	fd = mkstemp(zone_path);
+	snprintf(anchor_path, sizeof(anchor_path), "%s.anchor", zone_path);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, zone, sizeof(zone) - 1), (ssize_t)sizeof(zone) - 1);
 	for (int i = 0; i < 300; i++)
@@ -90,16 +97,21 @@ static unsigned start_server(const char *port_text, const char *address)
 	return port;
 }
 
-static void make_resolver(unsigned port, uint32_t timeout_ms)
+static void make_resolver_with(unsigned port, struct msv_uv_resolver_options options)
 {
 	char forward[64];
-	struct msv_uv_resolver_options options = {
-		.size = sizeof(options), .query_timeout_ms = timeout_ms, .forward = forward
-	};
 
+	options.size = sizeof(options);
+	options.forward = forward;
 	snprintf(forward, sizeof(forward), "127.0.0.1@%u", port);
 	ck_assert_int_eq(msv_uv_resolver_new(rig.uv, &options, &resolver), 0);
 	dns = msv_uv_resolver_dns(resolver);
+}
+
+static void make_resolver(unsigned port, uint32_t timeout_ms)
+{
+	make_resolver_with(
+	    port, (struct msv_uv_resolver_options){ .query_timeout_ms = timeout_ms });
 }
 
 static unsigned server_port;
@@ -118,6 +130,7 @@ static void stop_server(void)
 	waitpid(server, NULL, 0);
 	close(server_out);
 	unlink(zone_path);
+	unlink(anchor_path);
 }
 
 static void teardown(void)
@@ -356,6 +369,36 @@ START_TEST(test_resolv_conf)
 }
 END_TEST
 
+/* With a trust anchor what is signed is validated, and what is signed wrongly is no
+ * answer. */
+START_TEST(test_validated)
+{
+	static const struct {
+		enum msv_dns_type type;
+		const char *name, *expected;
+	} cases[] = {
+		{ MSV_DNS_MX, "safe.org", "found secure | 10 mx.safe.org" },
+		{ MSV_DNS_A, "mx.safe.org", "found secure | 0 192.0.2.10" },
+		{ MSV_DNS_AAAA, "mx.safe.org", "no data secure" },
+		{ MSV_DNS_TLSA, "_25._tcp.mx.safe.org", "no data secure" },
+		{ MSV_DNS_A, "mx2.example.org", "found | 0 192.0.2.2" },
+		{ MSV_DNS_AAAA, "out.safe.org", "found at mx1.example.org | 0 2001:db8::1" },
+		{ MSV_DNS_A, "bad.safe.org", "malformed" },
+	};
+
+	msv_uv_resolver_free(resolver);
+	make_resolver_with(server_port, (struct msv_uv_resolver_options){ .query_timeout_ms = 20000,
+	                                    .trust_anchor = anchor_path });
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		got.count = 0;
+		ask(cases[i].type, cases[i].name);
+		ck_assert_msg(rig_until(got.count == 1), "%s", cases[i].name);
+		ck_assert_msg(strcmp(got.text, cases[i].expected) == 0, "%s: %s, not %s",
+		    cases[i].name, got.text, cases[i].expected);
+	}
+}
+END_TEST
+
 START_TEST(test_options)
 {
 	struct msv_uv_resolver_options options = { .size = sizeof(options),
@@ -381,6 +424,6 @@ int main(void)
 	s = suite_create("uv/dns");
 	check_fixture_case(s, "dns", setup, teardown, test_records, test_exchanges, test_mail,
 	    test_many_at_once, test_time_limit, test_kept, test_cancel, test_end, test_resolv_conf,
-	    test_options);
+	    test_validated, test_options);
 	return check_main(s);
 }
