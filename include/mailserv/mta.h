@@ -182,9 +182,44 @@ struct msv_mta_options {
 MSV_API int msv_mta_new(
     struct msv_env *env, const struct msv_mta_options *options, struct msv_mta **out);
 
+/* Takes the aliases, at the start or anew.  MSV_ERR_NOMEM, MSV_ERR_LIMIT (larger
+ * than 64 MiB), MSV_ERR_BUSY (see read()): the former stay. */
+MSV_API int msv_mta_set_aliases(struct msv_mta *mta, const struct msv_mta_aliases *aliases);
+
 /* The handler for msv_smtp_config, of any role; its `user` is the mta.  Lives
  * as long as the mta. */
 MSV_API const struct msv_smtp_handler *msv_mta_handler(struct msv_mta *mta);
+
+/* Stops and resumes: taking new mail in (421 4.3.2 to MAIL) and sending. */
+enum msv_mta_direction { MSV_MTA_IN, MSV_MTA_OUT };
+MSV_API void msv_mta_pause(struct msv_mta *mta, enum msv_mta_direction direction, bool pause);
+MSV_API bool msv_mta_paused(const struct msv_mta *mta, enum msv_mta_direction direction);
+
+/* What would become of a message, without sending it: each decision on the way
+ * is a row, struct msv_mta_step - rules, expansion, sender rewriting, routes,
+ * DNS answers, limits. */
+struct msv_mta_question {
+	size_t size;
+	const char *from, *to;
+	const char *peer;    /* address of the client, NULL any */
+	const char *account; /* logged in as, NULL nobody */
+};
+struct msv_mta_step {
+	size_t size;
+	unsigned depth;   /* steps below another's */
+	const char *what; /* "alias", "account", "route", "mx", "refused" ... */
+	const char *text; /* one line */
+};
+struct msv_mta_explain_op {
+	struct msv_op *op;
+};
+MSV_API void msv_mta_explain(
+    struct msv_mta *mta, const struct msv_mta_question *question, struct msv_mta_explain_op op);
+
+/* Lines of the outgoing protocol as they come and go, passwords left out; NULL:
+ * no more. */
+MSV_API void msv_mta_set_trace(
+    struct msv_mta *mta, void (*line)(void *user, const char *line), void *user);
 
 /* After all connections that use it.  Outgoing connections are closed at once;
  * what was under way is tried again when the queue is opened anew. */

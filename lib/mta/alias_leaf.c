@@ -255,6 +255,7 @@ static int as_postmaster(struct msv_expansion *x, size_t i)
 	if (state->next_postmaster == aliases->ndomains)
 		return 0;
 	state->now = aliases->domains[state->next_postmaster++];
+	state->local = "postmaster"; /* however it was spelled */
 	int error = set_account(x, leaf, strlen("postmaster"));
 	leaf->tag = NULL;
 	return error ? error : 1;

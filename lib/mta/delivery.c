@@ -1,11 +1,10 @@
 /*
- * Local delivery: all copies are on disk before the first becomes visible, and
- * all are visible before 250.  Each recipient goes through the same steps -
- * begin, add, write..., prepare, (wait for the others,) commit - a few of them
- * at a time.  A copy that fails when others may be visible is tried again.
+ * Delivery: all is on disk before the first copy becomes visible, and all copies
+ * are visible before 250.  Each local copy goes through the same steps - begin,
+ * add, write..., prepare, (wait for the others and the queue,) commit - a few of
+ * them at a time.  A copy that fails when others may be visible is queued, or
+ * without a queue tried again.
  */
-#include <string.h>
-
 #include "mta/mta.h"
 
 /* Recipients worked on at once: many syncs in flight, little memory. */
@@ -15,16 +14,23 @@
 /* How often a copy is tried again once others are visible. */
 #define RETRIES  3
 
-enum { IDLE, BEGIN, ADD, TRACE, BODY, PREPARE, PREPARED, COMMIT, DONE };
+/* Where the message is. */
+enum {
+	PREPARING,
+	QUEUEING,   /* what is not for a mailbox of ours */
+	COMMITTING, /* from here on something may be visible */
+	REQUEUEING, /* copies that failed since */
+	OVER
+};
 
 static void next(struct mta_transaction *t);
-static void write_body(struct mta_recipient *r);
-static void begin(struct mta_recipient *r);
-static void commit(struct mta_recipient *r);
+static void write_body(struct mta_leaf *r);
+static void begin(struct mta_leaf *r);
+static void commit(struct mta_leaf *r);
 
-/* -- One recipient --------------------------------------------------------------- */
+/* -- One copy --------------------------------------------------------------------- */
 
-static void drop(struct mta_recipient *r)
+static void drop(struct mta_leaf *r)
 {
 	const struct msv_store *store = r->transaction->mta->store;
 	if (r->op)
@@ -36,16 +42,32 @@ static void drop(struct mta_recipient *r)
 }
 
 /* To be told that one copy failed, the sender would send all of them again. */
-static bool worth_retrying(const struct mta_recipient *r)
+static bool worth_retrying(const struct mta_leaf *r)
 {
 	const struct mta_transaction *t = r->transaction;
-
-	return t->committing && r->retries < RETRIES && t->nrecipients > 1 &&
-	       t->origin.role != MSV_SMTP_LMTP;
+	return t->phase == COMMITTING && r->retries < RETRIES && t->nrcpts > 1 &&
+	       t->origin.role != MSV_SMTP_LMTP && !t->mta->queue;
 }
 
-/* The recipient has failed: nothing of its copy stays. */
-static void fail(struct mta_recipient *r, int error)
+/* Are there others whose mail this leaf must not turn away? */
+static bool is_one_of_several(const struct mta_leaf *r)
+{
+	const struct mta_transaction *t = r->transaction;
+	if (t->origin.role == MSV_SMTP_LMTP)
+		return t->rcpts[r->rcpt].nleaves > 1;
+	return t->norder > 1;
+}
+
+/* A full mailbox may be emptied: its copy waits in the queue. */
+static bool can_wait(const struct mta_leaf *r, int error)
+{
+	const struct mta_transaction *t = r->transaction;
+	return error == MSV_ERR_QUOTA && t->phase == PREPARING && t->mta->queue &&
+	       is_one_of_several(r);
+}
+
+/* The leaf has failed: nothing of its copy stays. */
+static void fail(struct mta_leaf *r, int error)
 {
 	drop(r);
 	if (worth_retrying(r)) {
@@ -54,13 +76,17 @@ static void fail(struct mta_recipient *r, int error)
 		begin(r);
 		return;
 	}
-	r->error = error;
-	r->state = DONE;
+	if (can_wait(r, error)) {
+		r->state = LEAF_TO_QUEUE;
+	} else {
+		r->error = error;
+		r->state = LEAF_DONE;
+	}
 	r->transaction->busy--;
 	next(r->transaction);
 }
 
-static struct msv_op *ask(struct mta_recipient *r, uint8_t state, msv_op_fn done)
+static struct msv_op *ask(struct mta_leaf *r, enum mta_leaf_state state, msv_op_fn done)
 {
 	struct msv_op *op = msv_op_new(r->transaction->mta->env, done, r);
 
@@ -73,7 +99,7 @@ static struct msv_op *ask(struct mta_recipient *r, uint8_t state, msv_op_fn done
 
 static void on_commit(void *user, int error, const void *result)
 {
-	struct mta_recipient *r = user;
+	struct mta_leaf *r = user;
 	const struct msv_copy_result *copied = result;
 	r->op = NULL;
 	r->append = NULL;
@@ -83,44 +109,44 @@ static void on_commit(void *user, int error, const void *result)
 	}
 	if (copied && copied->dest.n > 0)
 		r->uid = copied->dest.r[0].first;
-	r->state = DONE;
+	r->state = LEAF_DONE;
 	r->transaction->busy--;
 	next(r->transaction);
 }
 
-static void commit(struct mta_recipient *r)
+static void commit(struct mta_leaf *r)
 {
 	const struct msv_store *store = r->transaction->mta->store;
-	struct msv_copy_op op = { ask(r, COMMIT, on_commit) };
+	struct msv_copy_op op = { ask(r, LEAF_COMMIT, on_commit) };
 	if (op.op)
 		store->append_commit(store->self, r->append, op);
 }
 
 static void on_prepared(void *user, int error, const void *result)
 {
-	struct mta_recipient *r = user;
+	struct mta_leaf *r = user;
 	(void)result;
 	r->op = NULL;
 	if (error) {
 		fail(r, error);
 		return;
 	}
-	if (r->transaction->committing) {
+	if (r->transaction->phase == COMMITTING) {
 		commit(r); /* a retry: the others do not wait for it */
 		return;
 	}
-	r->state = PREPARED;
+	r->state = LEAF_PREPARED;
 	r->transaction->busy--;
 	next(r->transaction);
 }
 
-static void prepare(struct mta_recipient *r)
+static void prepare(struct mta_leaf *r)
 {
 	struct mta_transaction *t = r->transaction;
 	const struct msv_store *store = t->mta->store;
-	if (t->nrecipients == 1 && !t->canceled && !t->committing) {
+	if (t->norder == 1 && !t->canceled && t->phase == PREPARING) {
 		/* No other copy to wait for: the store may do it all at once. */
-		t->committing = true;
+		t->phase = COMMITTING;
 		commit(r);
 		return;
 	}
@@ -128,14 +154,14 @@ static void prepare(struct mta_recipient *r)
 		on_prepared(r, 0, NULL);
 		return;
 	}
-	struct msv_op *op = ask(r, PREPARE, on_prepared);
+	struct msv_op *op = ask(r, LEAF_PREPARE, on_prepared);
 	if (op)
 		store->append_prepare(store->self, r->append, op);
 }
 
 static void on_written(void *user, int error, const void *result)
 {
-	struct mta_recipient *r = user;
+	struct mta_leaf *r = user;
 	(void)result;
 	r->op = NULL;
 	if (error)
@@ -144,7 +170,7 @@ static void on_written(void *user, int error, const void *result)
 		write_body(r);
 }
 
-static void write_body(struct mta_recipient *r)
+static void write_body(struct mta_leaf *r)
 {
 	struct mta_transaction *t = r->transaction;
 	const struct msv_store *store = t->mta->store;
@@ -158,7 +184,7 @@ static void write_body(struct mta_recipient *r)
 	} else if (n == 0) {
 		prepare(r);
 	} else {
-		struct msv_op *op = ask(r, BODY, on_written);
+		struct msv_op *op = ask(r, LEAF_BODY, on_written);
 		r->offset += (uint64_t)n;
 		if (op)
 			store->append_write(store->self, r->append, p, (size_t)n, op);
@@ -168,7 +194,7 @@ static void write_body(struct mta_recipient *r)
 
 static void on_added(void *user, int error, const void *result)
 {
-	struct mta_recipient *r = user;
+	struct mta_leaf *r = user;
 	const struct msv_store *store = r->transaction->mta->store;
 	struct msv_buf trace;
 	(void)result;
@@ -181,7 +207,7 @@ static void on_added(void *user, int error, const void *result)
 	if (msv_mta_trace(&trace, r->transaction, r) != 0) {
 		fail(r, MSV_ERR_NOMEM);
 	} else {
-		struct msv_op *op = ask(r, TRACE, on_written);
+		struct msv_op *op = ask(r, LEAF_TRACE, on_written);
 		if (op)
 			store->append_write(
 			    store->self, r->append, msv_buf_data(&trace), msv_buf_len(&trace), op);
@@ -191,7 +217,7 @@ static void on_added(void *user, int error, const void *result)
 
 static void on_begun(void *user, int error, const void *result)
 {
-	struct mta_recipient *r = user;
+	struct mta_leaf *r = user;
 	const struct msv_append_handle *handle = result;
 	const struct msv_store *store = r->transaction->mta->store;
 	/* Lines are CRLF already; the SMTP server saw to lone CR and LF. */
@@ -204,149 +230,171 @@ static void on_begun(void *user, int error, const void *result)
 		return;
 	}
 	r->append = handle->append;
-	struct msv_op *op = ask(r, ADD, on_added);
+	struct msv_op *op = ask(r, LEAF_ADD, on_added);
 	if (op)
 		store->append_add(store->self, r->append, &message, op);
 }
 
-static void begin(struct mta_recipient *r)
+static void begin(struct mta_leaf *r)
 {
 	const struct msv_store *store = r->transaction->mta->store;
 	struct msv_actor actor = { .size = sizeof actor,
 		.user = r->account,
 		.home = r->home,
 		.session_id = r->transaction->origin.session_id };
-	struct msv_append_op op = { ask(r, BEGIN, on_begun) };
+	struct msv_append_op op = { ask(r, LEAF_BEGIN, on_begun) };
 	if (op.op)
 		store->append_begin(store->self, &actor, r->mailbox, op);
 }
 
-/* -- The answer --------------------------------------------------------------------- */
+/* -- All leaves --------------------------------------------------------------------- */
 
-struct words {
-	int error, code;
-	const char *enhanced, *text;
-};
-
-/* What a sender is told of a failure. */
-static const struct words *words_for(const struct mta_transaction *t, int error)
+static bool is_lmtp(const struct mta_transaction *t)
 {
-	static const struct words full = { MSV_ERR_QUOTA, 552, "5.2.2", "The mailbox is full" };
-	static const struct words table[] = {
-		{ MSV_ERR_QUOTA, 452, "4.2.2", "A mailbox is full, try again later" },
-		{ MSV_ERR_EXISTS, 554, "5.4.6",
-		    "Mail loop: this message was delivered to its recipient before" },
-		{ MSV_ERR_NOSPACE, 452, "4.3.1", "Out of disk space, try again later" },
-		{ MSV_ERR_NOMEM, 451, "4.3.0", "Out of memory, try again later" },
-		{ MSV_ERR_FORMAT, 550, "5.6.0", "The message holds bytes that cannot be kept" },
-		{ 0, 451, "4.3.0", "The message cannot be stored now, try again later" },
-	};
-	const struct words *w = table;
-	/* One full mailbox among several must not turn away the others' mail. */
-	if (error == MSV_ERR_QUOTA && t->nrecipients == 1 && t->origin.role != MSV_SMTP_LMTP)
-		return &full;
-	while (w->error && w->error != error)
-		w++;
-	return w;
+	return t->origin.role == MSV_SMTP_LMTP;
 }
-
-static void log_recipient(const struct mta_transaction *t, const struct mta_recipient *r)
-{
-	struct msv_logline l;
-	const struct words *w = words_for(t, r->error);
-
-	msv_logline_begin(&l, t->mta->env, r->error ? MSV_LOG_ERROR : MSV_LOG_INFO, "mta",
-	    r->error ? "failed" : "delivered");
-	msv_logline_text(&l, "session", t->origin.session_id);
-	msv_logline_text(&l, "peer", *t->origin.peer_address ? t->origin.peer_address : "local");
-	msv_logline_text(&l, "user", *t->origin.account ? t->origin.account : NULL);
-	msv_logline_text(&l, "id", t->id);
-	msv_logline_text(&l, "from", t->from);
-	msv_logline_text(&l, "to", r->address);
-	msv_logline_text(&l, "account", r->account);
-	msv_logline_text(&l, "mailbox", r->mailbox);
-	if (r->uid)
-		msv_logline_number(&l, "uid", r->uid);
-	msv_logline_number(&l, "size", t->spool.size);
-	msv_logline_number(&l, "result", r->error ? (uint64_t)w->code : 250);
-	if (r->error)
-		msv_logline_text(&l, "reason",
-		    r->error == MSV_ERR_CANCELED ? "another copy failed" : msv_strerror(r->error));
-	msv_logline_end(&l);
-}
-
-/* LMTP: a recipient's own answer (RFC 2033 4.2). */
-static void answer_recipient(struct mta_transaction *t, size_t i, int error)
-{
-	const struct words *w = words_for(t, error);
-	if (error)
-		msv_reply_recipient(t->reply, i, w->code, w->enhanced, w->text);
-	else
-		msv_reply_recipient(t->reply, i, 250, "2.1.5", "Delivered");
-}
-
-static void answer(struct mta_transaction *t)
-{
-	int first_error = 0;
-	for (size_t i = 0; i < t->nrecipients; i++) {
-		const struct mta_recipient *r = &t->recipients[i];
-		int error = r->same_as >= 0 ? t->recipients[r->same_as].error : r->error;
-		/* Those given up for another's sake are not the reason. */
-		if (error && (!first_error || first_error == MSV_ERR_CANCELED))
-			first_error = error;
-		if (r->same_as < 0)
-			log_recipient(t, r);
-		if (t->origin.role == MSV_SMTP_LMTP)
-			answer_recipient(t, i, error);
-	}
-	struct msv_reply_op reply = t->reply;
-	char text[64] = "Delivered, id ";
-	t->reply.op = NULL;
-	strncat(text, t->id, sizeof text - strlen(text) - 1);
-	const struct words *w = words_for(t, first_error);
-	msv_mta_transaction_free(t);
-	if (first_error)
-		msv_reply(reply, w->code, w->enhanced, w->text);
-	else
-		msv_reply(reply, 250, "2.0.0", text);
-}
-
-/* -- All recipients ------------------------------------------------------------------- */
 
 /* True when one failed before any was committed, and all must fail with it. */
 static bool fail_together(const struct mta_transaction *t)
 {
-	if (t->origin.role == MSV_SMTP_LMTP || t->committing)
+	if (is_lmtp(t) || t->phase >= COMMITTING)
 		return false;
-	for (size_t i = 0; i < t->nrecipients; i++)
-		if (t->recipients[i].error)
+	for (size_t i = 0; i < t->nleaves; i++)
+		if (t->leaves[i].error)
 			return true;
 	return false;
 }
 
 /* Those that wait for the others' sake have waited in vain. */
+static void give_up_leaf(struct mta_leaf *r)
+{
+	if (r->state == LEAF_DONE || r->same_as >= 0)
+		return;
+	drop(r);
+	r->error = MSV_ERR_CANCELED;
+	r->state = LEAF_DONE;
+}
+
 static void give_up(struct mta_transaction *t)
 {
-	for (size_t i = 0; i < t->nrecipients; i++) {
-		struct mta_recipient *r = &t->recipients[i];
-		if (r->state != DONE && r->same_as < 0) {
-			drop(r);
-			r->error = MSV_ERR_CANCELED;
-			r->state = DONE;
-		}
-	}
+	for (size_t i = 0; i < t->nleaves; i++)
+		give_up_leaf(&t->leaves[i]);
 	t->busy = 0;
 }
 
-/* The next recipient in that state, from where the last one was found. */
-static struct mta_recipient *find(struct mta_transaction *t, uint8_t state)
+/* LMTP: what only refused recipients would get, nobody gets. */
+static void give_up_refused(struct mta_transaction *t)
 {
-	for (; t->started < t->nrecipients; t->started++) {
-		struct mta_recipient *r = &t->recipients[t->started];
+	for (size_t i = 0; i < t->nrcpts; i++) {
+		const struct mta_rcpt *rcpt = &t->rcpts[i];
+		bool refused = msv_mta_rcpt_error(t, i) != 0;
+		for (size_t k = rcpt->first; !refused && k < rcpt->first + rcpt->nleaves; k++) {
+			ptrdiff_t same = t->leaves[k].same_as;
+			t->leaves[same >= 0 ? (size_t)same : k].wanted = true;
+		}
+	}
+	for (size_t i = 0; i < t->nleaves; i++)
+		if (!t->leaves[i].wanted)
+			give_up_leaf(&t->leaves[i]);
+}
+
+/* The next leaf in that state, from where the last one was found. */
+static struct mta_leaf *find(struct mta_transaction *t, enum mta_leaf_state state)
+{
+	for (; t->started < t->nleaves; t->started++) {
+		struct mta_leaf *r = &t->leaves[t->started];
 		if (r->same_as < 0 && r->state == state)
-			return &t->recipients[t->started++];
+			return &t->leaves[t->started++];
 	}
 	return NULL;
+}
+
+static bool any(const struct mta_transaction *t, enum mta_leaf_state state)
+{
+	for (size_t i = 0; i < t->nleaves; i++)
+		if (t->leaves[i].same_as < 0 && t->leaves[i].state == state)
+			return true;
+	return false;
+}
+
+/* Starts what may be started; true: an answer is to come. */
+static bool work(
+    struct mta_transaction *t, enum mta_leaf_state from, void (*start)(struct mta_leaf *r))
+{
+	struct mta_leaf *r;
+	while (t->busy < BUSY_MAX && (r = find(t, from))) {
+		t->busy++;
+		start(r);
+	}
+	return t->busy > 0 || t->task.queued;
+}
+
+static void on_queued(struct mta_transaction *t, int error)
+{
+	for (size_t i = 0; i < t->nleaves; i++) {
+		struct mta_leaf *r = &t->leaves[i];
+		if (r->state != LEAF_TO_QUEUE)
+			continue;
+		r->state = LEAF_DONE;
+		r->queued = !error;
+		r->error = error ? error : 0;
+	}
+	next(t);
+}
+
+/* Something has gone through and cannot be taken back. */
+static bool is_in(const struct mta_leaf *r)
+{
+	return r->state == LEAF_DONE && !r->error && r->kind != MTA_DISCARD;
+}
+
+/* Copies that failed when others did not: the queue tries them again. */
+static void requeue(struct mta_transaction *t)
+{
+	bool in = false;
+	for (size_t i = 0; i < t->nleaves; i++)
+		in |= t->leaves[i].same_as < 0 && is_in(&t->leaves[i]);
+	for (size_t i = 0; in && t->mta->queue && i < t->nleaves; i++) {
+		struct mta_leaf *r = &t->leaves[i];
+		if (r->same_as >= 0 || !r->error || r->loops || r->error == MSV_ERR_CANCELED ||
+		    r->kind != MTA_LOCAL || (is_lmtp(t) && !is_one_of_several(r)))
+			continue;
+		r->state = LEAF_TO_QUEUE;
+	}
+}
+
+/* Queues; true: an answer is to come. */
+static bool enqueue(struct mta_transaction *t, const char *mark)
+{
+	if (!any(t, LEAF_TO_QUEUE))
+		return false;
+	if (msv_mta_enqueue(t, mark, on_queued) != 0)
+		on_queued(t, MSV_ERR_NOMEM);
+	return true;
+}
+
+/* A phase is over: on to the next.  False: nothing to be done any more. */
+static bool advance(struct mta_transaction *t)
+{
+	t->started = 0;
+	switch (++t->phase) {
+	case QUEUEING:
+		if (is_lmtp(t))
+			give_up_refused(t);
+		enqueue(t, "");
+		break;
+	case COMMITTING:
+		if (is_lmtp(t))
+			give_up_refused(t);
+		break;
+	case REQUEUEING:
+		requeue(t);
+		enqueue(t, "r");
+		break;
+	default:
+		return false;
+	}
+	return true;
 }
 
 static void step(struct msv_task *task)
@@ -354,32 +402,23 @@ static void step(struct msv_task *task)
 	struct mta_transaction *t =
 	    (struct mta_transaction *)(void *)((char *)task -
 	                                       offsetof(struct mta_transaction, task));
-	if (t->canceled && !t->committing) {
+	if (t->canceled && t->phase == PREPARING) {
 		msv_mta_transaction_free(t);
 		return;
 	}
-	if (fail_together(t)) {
-		give_up(t);
-		answer(t);
-		return;
-	}
-	for (;;) {
-		struct mta_recipient *r;
-		while (t->busy < BUSY_MAX && (r = find(t, t->committing ? PREPARED : IDLE))) {
-			t->busy++;
-			if (t->committing)
-				commit(r);
-			else
-				begin(r);
-		}
-		if (t->busy > 0 || task->queued)
-			return; /* an answer comes */
-		if (t->committing)
+	do {
+		if (fail_together(t)) {
+			give_up(t);
 			break;
-		t->committing = true;
-		t->started = 0;
-	}
-	answer(t);
+		}
+		if (t->phase == PREPARING && work(t, LEAF_IDLE, begin))
+			return;
+		if (t->phase == COMMITTING && work(t, LEAF_PREPARED, commit))
+			return;
+		if (t->queueing || t->task.queued)
+			return;
+	} while (advance(t));
+	msv_mta_outcome(t);
 }
 
 /* Something changed: look again, from the loop. */
@@ -388,8 +427,8 @@ static void next(struct mta_transaction *t)
 	msv_env_defer(t->mta->env, &t->task);
 }
 
-/* The session is gone.  What is not visible yet is dropped: the sender was told
- * nothing and tries again. */
+/* The session is gone.  What is not visible or queued yet is dropped: the sender was
+ * told nothing and tries again. */
 static void on_cancel(void *user)
 {
 	struct mta_transaction *t = user;
@@ -397,18 +436,44 @@ static void on_cancel(void *user)
 	next(t);
 }
 
+/* -- The beginning -------------------------------------------------------------------- */
+
+/* Is there somebody else the recipient stands for who has not had the message? */
+static bool others_want_it(const struct mta_transaction *t, const struct mta_rcpt *rcpt)
+{
+	for (size_t i = rcpt->first; i < rcpt->first + rcpt->nleaves; i++)
+		if (!t->leaves[i].loops)
+			return true;
+	return false;
+}
+
+/* Who had the message before is served; if that is all of a recipient, it is a loop. */
+static int loop_error(const struct mta_transaction *t, const struct mta_leaf *r)
+{
+	const struct mta_rcpt *rcpt = &t->rcpts[r->rcpt];
+	if (rcpt->loops || (r->loops && !others_want_it(t, rcpt)))
+		return MSV_ERR_EXISTS;
+	return 0;
+}
+
+static void sort_leaf(struct mta_transaction *t, struct mta_leaf *r, bool hold)
+{
+	r->transaction = t;
+	r->error = loop_error(t, r);
+	if (r->error || r->loops || r->kind == MTA_DISCARD)
+		r->state = LEAF_DONE;
+	else if (r->same_as < 0 && (r->kind != MTA_LOCAL || hold))
+		r->state = LEAF_TO_QUEUE;
+}
+
 void msv_mta_deliver(struct mta_transaction *t, struct msv_reply_op reply)
 {
+	bool hold = t->mta->queue && t->hold_until > msv_env_realtime(t->env);
 	t->reply = reply;
 	t->task.fn = step;
-	for (size_t i = 0; i < t->nrecipients; i++) {
-		struct mta_recipient *r = &t->recipients[i];
-		r->transaction = t;
-		if (r->loops) {
-			r->error = MSV_ERR_EXISTS;
-			r->state = DONE;
-		}
-	}
+	t->phase = PREPARING;
+	for (size_t i = 0; i < t->nleaves; i++)
+		sort_leaf(t, &t->leaves[i], hold);
 	msv_op_on_cancel(reply.op, on_cancel, t);
 	next(t);
 }
@@ -416,13 +481,8 @@ void msv_mta_deliver(struct mta_transaction *t, struct msv_reply_op reply)
 void msv_mta_delivery_cancel(struct mta_transaction *t)
 {
 	if (t->task.queued)
-		msv_env_undefer(t->mta->env, &t->task);
-	for (size_t i = 0; i < t->nrecipients; i++)
-		if (t->recipients[i].transaction)
-			drop(&t->recipients[i]);
-	if (t->reply.op) {
-		msv_op_on_cancel(t->reply.op, NULL, NULL);
-		msv_reply(t->reply, 451, "4.3.0", NULL);
-	}
-	t->reply.op = NULL;
+		msv_env_undefer(t->env, &t->task);
+	for (size_t i = 0; i < t->nleaves; i++)
+		if (t->leaves[i].transaction)
+			drop(&t->leaves[i]);
 }

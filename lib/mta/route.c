@@ -1,106 +1,94 @@
-/* RCPT decides where mail goes: a mailbox of ours, or nowhere. */
-#include <stdlib.h>
+/* Where mail for an address goes: expanded to leaves, each looked up. */
 #include <string.h>
 
 #include "codec/casefold.h"
-#include "codec/idna.h"
 #include "mta/mta.h"
 
-static int by_name(const void *key, const void *item)
-{
-	return strcmp(key, ((const struct mta_domain *)item)->ascii);
-}
-
-/* The name of one of our domains, however it was spelled; NULL: not ours. */
-static const char *local_domain(const struct msv_mta *mta, const char *domain)
-{
-	char ascii[MSV_DOMAIN_SIZE];
-	if (!mta->ndomains || msv_domain_to_ascii(domain, ascii))
-		return NULL;
-	const struct mta_domain *found =
-	    bsearch(ascii, mta->domains, mta->ndomains, sizeof *mta->domains, by_name);
-	return found ? found->name : NULL;
-}
+static void go_on(struct mta_question *q);
 
 static bool is_word(const char *s, const char *word)
 {
 	return msv_ascii_equals(s, strlen(s), word);
 }
 
-void msv_mta_recipient_fini(struct msv_env *env, struct mta_recipient *recipient)
+void msv_mta_question_fini(struct mta_question *q)
 {
-	msv_free(env, recipient->address);
-	msv_free(env, recipient->account);
-	msv_free(env, recipient->home);
-	msv_free(env, recipient->mailbox);
-	recipient->address = recipient->account = recipient->home = recipient->mailbox = NULL;
-}
-
-/* The RCPT is over. */
-static void question_clear(struct mta_question *q)
-{
-	struct msv_env *env = q->transaction->mta->env;
-	msv_free(env, q->local);
-	msv_free(env, q->domain);
-	msv_free(env, q->tag);
-	msv_mta_recipient_fini(env, &q->found);
-	*q = (struct mta_question){ .transaction = q->transaction };
-}
-
-void msv_mta_route_cancel(struct mta_question *q)
-{
+	struct msv_env *env = q->mta ? q->mta->env : NULL;
+	if (!env)
+		return;
 	if (q->op)
 		msv_op_cancel(q->op);
-	q->op = NULL;
-	/* The session that is gone canceled the reply; it is still owed. */
-	if (q->reply.op)
-		msv_reply(q->reply, 451, "4.3.0", NULL);
-	question_clear(q);
+	msv_expansion_fini(&q->expansion);
+	msv_mta_leaf_fini(env, &q->found);
+	for (size_t i = 0; i < q->nleaves; i++)
+		msv_mta_leaf_fini(env, &q->leaves[i]);
+	msv_free(env, q->leaves);
+	*q = (struct mta_question){ 0 };
 }
 
-static void finish(struct mta_question *q, int code, const char *enhanced, const char *text)
+int msv_mta_read_rcpt(const char *text, struct msv_smtp_mailbox *out)
 {
-	struct msv_reply_op reply = q->reply;
-	q->reply.op = NULL;
-	question_clear(q);
-	msv_reply(reply, code, enhanced, text);
+	if (!is_word(text, "postmaster"))
+		return msv_smtp_mailbox_parse(text, strlen(text), out);
+	*out = (struct msv_smtp_mailbox){ .address = "postmaster", .local = "postmaster" };
+	return 0;
 }
 
-/* -- The recipient is known ------------------------------------------------------- */
-
-/* The earlier recipient with the same mailbox, or -1: one copy is enough. */
-static ptrdiff_t same_mailbox(const struct mta_transaction *t, const struct mta_recipient *r)
+static void finish(struct mta_question *q, const struct mta_words *words)
 {
-	for (size_t i = 0; i < t->nrecipients; i++) {
-		const struct mta_recipient *other = &t->recipients[i];
-		if (other->same_as < 0 && strcmp(other->account, r->account) == 0 &&
-		    strcmp(other->mailbox, r->mailbox) == 0)
-			return (ptrdiff_t)i;
-	}
-	return -1;
+	q->done(q->user, words);
 }
 
-static void accept_recipient(struct mta_question *q)
+static void no_memory(struct mta_question *q)
 {
-	struct mta_transaction *t = q->transaction;
-	if (msv_grow(t->mta->env, &t->recipients, &t->cap, t->nrecipients + 1,
-	        sizeof *t->recipients) != 0) {
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
-		return;
-	}
-	q->found.same_as = same_mailbox(t, &q->found);
-	t->recipients[t->nrecipients++] = q->found;
-	q->found = (struct mta_recipient){ 0 };
-	finish(q, 250, "2.1.5", NULL);
+	finish(q, &(struct mta_words){ 451, "4.3.0", "Out of memory, try again later" });
 }
+
+static void tell(struct mta_question *q, const char *what, const char *text)
+{
+	if (q->step)
+		q->step(q->user, what, text);
+}
+
+/* -- A leaf is known ---------------------------------------------------------------- */
+
+/* Keeps q->found and goes on with the next. */
+static int keep(struct mta_question *q)
+{
+	struct msv_env *env = q->mta->env;
+	if (msv_grow(env, &q->leaves, &q->cap, q->nleaves + 1, sizeof *q->leaves) != 0)
+		return MSV_ERR_NOMEM;
+	q->leaves[q->nleaves++] = q->found;
+	q->found = (struct mta_leaf){ 0 };
+	q->i++;
+	return 0;
+}
+
+/* Begins q->found with what the expansion says of it. */
+static int begin_found(struct mta_question *q, const struct msv_leaf *leaf, enum mta_leaf_kind kind,
+    const char *address)
+{
+	struct msv_env *env = q->mta->env;
+	q->found = (struct mta_leaf){ .kind = kind,
+		.address = msv_strdup(env, address ? address : ""),
+		.sender = msv_strdup(env, leaf->sender),
+		.program = leaf->index,
+		.several = leaf->several,
+		.list = leaf->sender != NULL,
+		.forwarded = leaf->forwarded || q->back };
+	return q->found.address && (!leaf->sender || q->found.sender) ? 0 : MSV_ERR_NOMEM;
+}
+
+/* -- A mailbox ---------------------------------------------------------------------- */
 
 static void accept_in(struct mta_question *q, const char *mailbox)
 {
-	q->found.mailbox = msv_strdup(q->transaction->mta->env, mailbox);
-	if (q->found.mailbox)
-		accept_recipient(q);
+	msv_free(q->mta->env, q->found.mailbox);
+	q->found.mailbox = msv_strdup(q->mta->env, mailbox);
+	if (!q->found.mailbox || keep(q) != 0)
+		no_memory(q);
 	else
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
+		go_on(q);
 }
 
 static void on_folder(void *user, int error, const void *result)
@@ -108,100 +96,73 @@ static void on_folder(void *user, int error, const void *result)
 	struct mta_question *q = user;
 	(void)result;
 	q->op = NULL;
-	if (error == 0)
-		accept_recipient(q);
-	else {
-		msv_free(q->transaction->mta->env, q->found.mailbox);
-		q->found.mailbox = NULL;
+	tell(q, "folder", error ? "there is no folder of the tag's name: INBOX" : q->found.mailbox);
+	if (error)
 		accept_in(q, "INBOX");
+	else if (keep(q) != 0)
+		no_memory(q);
+	else
+		go_on(q);
+}
+
+/* The mailbox a tag stands for; NULL: none, or (*error) no memory. */
+static char *folder_name(struct mta_question *q, const char *tag, int *error)
+{
+	const struct msv_store *store = q->mta->store;
+	*error = 0;
+	if (!tag || strchr(tag, store->separator) || is_word(tag, "INBOX"))
+		return NULL;
+	char *name = msv_asprintf(q->mta->env, "%s%s", store->prefix ? store->prefix : "", tag);
+	if (!name) {
+		*error = MSV_ERR_NOMEM;
+	} else if (!msv_mailbox_name_valid(name, store->separator)) {
+		msv_free(q->mta->env, name);
+		name = NULL;
 	}
+	return name;
 }
 
 /* Is there a folder of the tag's name?  Then mail goes there. */
 static void look_for_folder(struct mta_question *q)
 {
-	struct msv_mta *mta = q->transaction->mta;
+	struct msv_mta *mta = q->mta;
 	const struct msv_store *store = mta->store;
 	struct msv_actor actor = { .size = sizeof actor,
 		.user = q->found.account,
 		.home = q->found.home,
-		.session_id = q->transaction->origin.session_id };
-	if (!q->tag || strchr(q->tag, store->separator) || is_word(q->tag, "INBOX")) {
+		.session_id = q->session_id };
+	int error;
+	q->found.mailbox = folder_name(q, q->expansion.leaves[q->i].tag, &error);
+	if (!q->found.mailbox && !error) {
 		accept_in(q, "INBOX");
 		return;
 	}
-	q->found.mailbox =
-	    msv_asprintf(mta->env, "%s%s", store->prefix ? store->prefix : "", q->tag);
-	if (q->found.mailbox && !msv_mailbox_name_valid(q->found.mailbox, store->separator)) {
-		msv_free(mta->env, q->found.mailbox);
-		accept_in(q, "INBOX");
-		return;
-	}
-	struct msv_status_op op = { q->found.mailbox ? msv_op_new(mta->env, on_folder, q) : NULL };
+	struct msv_status_op op = { error ? NULL : msv_op_new(mta->env, on_folder, q) };
 	if (!op.op) {
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
+		no_memory(q);
 		return;
 	}
 	q->op = op.op;
 	store->status(store->self, &actor, q->found.mailbox, op);
 }
 
-/* -- Looking for the account -------------------------------------------------------- */
+/* -- The account -------------------------------------------------------------------- */
 
-static void look_up(struct mta_question *q, const char *name);
-
-/* Looks up a name made for the purpose, or NULL when there was no memory. */
-static void look_up_made(struct mta_question *q, char *name)
-{
-	struct msv_env *env = q->transaction->mta->env;
-	if (name)
-		look_up(q, name);
-	else
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
-	msv_free(env, name);
-}
-
-static void try_without_tag(struct mta_question *q, char *mark)
-{
-	struct msv_env *env = q->transaction->mta->env;
-	*mark = '\0';
-	q->tag = msv_strdup(env, mark + 1);
-	look_up_made(q, q->tag ? msv_asprintf(env, "%s@%s", q->local, q->domain) : NULL);
-}
-
-/* Somebody must read the postmaster's mail (RFC 5321 4.5.1): who the options
- * say, else any domain's postmaster. */
-static void try_postmaster(struct mta_question *q)
-{
-	struct msv_mta *mta = q->transaction->mta;
-	if (mta->postmaster && !q->tried_postmaster) {
-		q->tried_postmaster = true;
-		look_up(q, mta->postmaster);
-	} else if (q->tried_domains < mta->ndomains) {
-		const char *domain = mta->domains[q->tried_domains++].name;
-		look_up_made(q, msv_asprintf(mta->env, "postmaster@%s", domain));
-	} else {
-		finish(q, 550, "5.1.1", "No such mailbox here");
-	}
-}
-
-/* The name as it stands is nobody's: without its tag, or for the postmaster. */
+/* The name is nobody's: what else the expansion knows. */
 static void try_next(struct mta_question *q)
 {
-	char *mark = q->tag ? NULL : strchr(q->local, q->transaction->mta->tag_separator);
-	if (mark && mark > q->local)
-		try_without_tag(q, mark);
-	else if (is_word(q->local, "postmaster"))
-		try_postmaster(q);
+	msv_mta_leaf_fini(q->mta->env, &q->found);
+	if (msv_expansion_no_account(&q->expansion, q->i) != 0)
+		no_memory(q);
 	else
-		finish(q, 550, "5.1.1", "No such mailbox here");
+		go_on(q);
 }
 
 static void on_account(void *user, int error, const void *result)
 {
 	struct mta_question *q = user;
 	const struct msv_account *account = result;
-	struct msv_env *env = q->transaction->mta->env;
+	struct msv_env *env = q->mta->env;
 	q->op = NULL;
 	if (error == MSV_ERR_NOTFOUND || error == MSV_ERR_AUTH ||
 	    (error == 0 && !account->receives)) {
@@ -209,67 +170,225 @@ static void on_account(void *user, int error, const void *result)
 		return;
 	}
 	if (error) {
-		finish(q, 451, "4.3.0", "Accounts cannot be looked up now, try again later");
+		finish(q, &(struct mta_words){
+		              451, "4.3.0", "Accounts cannot be looked up now, try again later" });
 		return;
 	}
+	tell(q, "account", account->name);
 	q->found.account = msv_strdup(env, account->name);
 	q->found.home = msv_strdup(env, account->home ? account->home : "");
 	if (q->found.account && q->found.home)
 		look_for_folder(q);
 	else
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
+		no_memory(q);
 }
 
-static void look_up(struct mta_question *q, const char *name)
+static void look_up(struct mta_question *q, const struct msv_leaf *leaf)
 {
-	struct msv_mta *mta = q->transaction->mta;
-	struct msv_auth_op op = { msv_op_new(mta->env, on_account, q) };
+	struct msv_mta *mta = q->mta;
+	struct msv_auth_op op = { NULL };
+	if (begin_found(q, leaf, MTA_LOCAL, leaf->address) == 0)
+		op.op = msv_op_new(mta->env, on_account, q);
 	if (!op.op) {
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
+		no_memory(q);
 		return;
 	}
 	q->op = op.op;
-	mta->auth->lookup(mta->auth->self, name, op);
+	mta->auth->lookup(mta->auth->self, leaf->address, op);
 }
 
-/* Mail for another host. */
-static void refuse_remote(struct mta_question *q, const struct msv_account *sender)
+/* -- Other hosts, programs ------------------------------------------------------------ */
+
+static const struct mta_words does_not_send = { 554, "5.3.2",
+	"This server delivers to its own domains only and does not send to other hosts" };
+
+/* A leaf the queue serves; `words`: why not. */
+static int add_remote(struct mta_question *q, const struct msv_leaf *leaf, struct mta_words *words)
 {
-	if (sender)
-		finish(q, 554, "5.3.2",
-		    "This server delivers to its own domains only and does not send to other "
-		    "hosts");
-	else if (q->transaction->origin.role == MSV_SMTP_LMTP)
-		finish(q, 550, "5.1.2", "Not a domain of this server");
+	char destination[RELAY_DESTINATION_SIZE];
+	if (!q->mta->relay) {
+		*words = does_not_send;
+		return MSV_ERR_UNSUPPORTED;
+	}
+	if (msv_relay_destination(q->mta->relay, leaf->domain, destination) != 0) {
+		*words = (struct mta_words){ 550, "5.1.2", "Not a domain name" };
+		return MSV_ERR_FORMAT;
+	}
+	if (begin_found(q, leaf, MTA_REMOTE, leaf->address) != 0)
+		return MSV_ERR_NOMEM;
+	q->found.destination = msv_strdup(q->mta->env, destination);
+	if (!q->found.destination)
+		return MSV_ERR_NOMEM;
+	tell(q, "remote", leaf->address);
+	return keep(q);
+}
+
+static int add_program(struct mta_question *q, const struct msv_leaf *leaf, struct mta_words *words)
+{
+	if (!q->mta->relay || !q->mta->programs) {
+		*words = (struct mta_words){ 451, "4.3.5", "Programs are not run by this server" };
+		return MSV_ERR_UNSUPPORTED;
+	}
+	if (begin_found(q, leaf, MTA_PROGRAM, leaf->name) != 0)
+		return MSV_ERR_NOMEM;
+	tell(q, "program", leaf->name);
+	return keep(q);
+}
+
+static int add_discard(struct mta_question *q, const struct msv_leaf *leaf)
+{
+	if (begin_found(q, leaf, MTA_DISCARD, NULL) != 0)
+		return MSV_ERR_NOMEM;
+	tell(q, "discard", "accepted and dropped");
+	return keep(q);
+}
+
+/* -- All leaves ------------------------------------------------------------------------ */
+
+/* A target that gets nothing.  When mail must wait for it, or there is no other,
+ * the address is refused; else the others get it, and the log knows. */
+static bool refuses(struct mta_question *q, const struct mta_words *words)
+{
+	tell(q, "error", words->text);
+	if (words->code < 500 || q->expansion.nleaves == 1)
+		return true;
+	msv_env_log(q->mta->env, MSV_LOG_WARN, "mta alias: a target gets no mail: %s", words->text);
+	q->i++;
+	return false;
+}
+
+/* What is said when no target is left. */
+static void refuse_all(struct mta_question *q)
+{
+	for (size_t i = 0; i < q->expansion.nleaves; i++) {
+		const struct msv_leaf *leaf = &q->expansion.leaves[i];
+		if (leaf->kind == MSV_LEAF_ERROR) {
+			finish(q, &(struct mta_words){ leaf->code, leaf->enhanced, leaf->text });
+			return;
+		}
+	}
+	finish(q, &(struct mta_words){ 550, "5.1.1", "No such mailbox here" });
+}
+
+/* Adds the leaf at hand, which needs nobody to be asked. */
+static int add(struct mta_question *q, const struct msv_leaf *leaf, struct mta_words *words)
+{
+	switch (leaf->kind) {
+	case MSV_LEAF_REMOTE:
+		return add_remote(q, leaf, words);
+	case MSV_LEAF_PROGRAM:
+		return add_program(q, leaf, words);
+	case MSV_LEAF_DISCARD:
+		return add_discard(q, leaf);
+	case MSV_LEAF_ERROR:
+		*words = (struct mta_words){ leaf->code, leaf->enhanced, leaf->text };
+		return MSV_ERR_NOTFOUND;
+	default:
+		q->i++;
+		return 0;
+	}
+}
+
+static void go_on(struct mta_question *q)
+{
+	while (q->i < q->expansion.nleaves) {
+		const struct msv_leaf *leaf = &q->expansion.leaves[q->i];
+		struct mta_words words;
+		if (leaf->kind == MSV_LEAF_LOCAL) {
+			look_up(q, leaf);
+			return;
+		}
+		int error = add(q, leaf, &words);
+		if (error == MSV_ERR_NOMEM) {
+			no_memory(q);
+			return;
+		}
+		if (error && refuses(q, &words)) {
+			finish(q, &words);
+			return;
+		}
+	}
+	if (q->nleaves == 0)
+		refuse_all(q);
 	else
-		finish(q, 550, "5.7.1",
-		    "Relaying denied: not a domain of this server; to send to others log in first, "
-		    "on the "
-		    "submission port");
+		finish(q, &(struct mta_words){ 250, "2.1.5", NULL });
 }
 
-void msv_mta_route(struct mta_transaction *t, const struct msv_smtp_rcpt *rcpt,
-    const struct msv_account *sender, struct msv_reply_op reply)
+/* -- The address ------------------------------------------------------------------------ */
+
+/* Mail for another host, which nobody asked this one to take. */
+static const struct mta_words *refusal(const struct mta_question *q)
 {
-	struct mta_question *q = &t->question;
-	struct msv_env *env = t->mta->env;
-	/* "postmaster" alone is that of any domain (RFC 5321 4.5.1). */
-	const char *domain = *rcpt->to.domain   ? local_domain(t->mta, rcpt->to.domain)
-	                     : t->mta->ndomains ? t->mta->domains[0].name
-	                                        : NULL;
-	question_clear(q);
-	q->reply = reply;
-	if (!domain) {
-		refuse_remote(q, sender);
+	static const struct mta_words lmtp = { 550, "5.1.2", "Not a domain of this server" };
+	static const struct mta_words relaying = { 550, "5.7.1",
+		"Relaying denied: not a domain of this server; to send to others log in first, on "
+		"the submission port" };
+	if (q->trusted && !q->mta->relay)
+		return &does_not_send;
+	return q->lmtp ? &lmtp : &relaying;
+}
+
+/* May mail for that domain be taken from whoever asks? */
+static bool may_relay(const struct mta_question *q, const char *domain)
+{
+	if (!q->mta->relay)
+		return false;
+	return q->trusted || msv_relay_route(q->mta->relay, domain)->accept;
+}
+
+static bool is_local(const struct msv_mta *mta, const char *domain)
+{
+	return *domain ? msv_aliases_domain(mta->aliases, domain) != NULL : mta->ndomains > 0;
+}
+
+/* Another host's address as the only leaf. */
+static void route_away(struct mta_question *q, const struct msv_smtp_address *to)
+{
+	struct msv_leaf leaf = {
+		.kind = MSV_LEAF_REMOTE, .address = to->address, .domain = to->domain
+	};
+	struct mta_words words;
+	int error = add_remote(q, &leaf, &words);
+	if (error == MSV_ERR_NOMEM)
+		no_memory(q);
+	else if (error)
+		finish(q, &words);
+	else
+		finish(q, &(struct mta_words){ 250, "2.1.5", NULL });
+}
+
+static void on_expand_step(void *user, const char *text)
+{
+	tell(user, "alias", text);
+}
+
+static void expand(struct mta_question *q, const struct msv_smtp_address *to)
+{
+	msv_expand_step_fn step = q->step ? on_expand_step : NULL;
+	if (msv_expand(q->mta->aliases, to, step, q, &q->expansion) != 0)
+		no_memory(q);
+	else
+		go_on(q);
+}
+
+void msv_mta_route(struct mta_question *q, const struct msv_smtp_address *given)
+{
+	struct msv_smtp_mailbox room;
+	struct msv_smtp_address to = *given;
+	struct mta_words words;
+	int back = msv_mta_forward_back(q->mta, given, &room, &words);
+	if (back == 0) {
+		to = msv_smtp_address_of(&room);
+		q->back = true;
+		tell(q, "srs", room.address);
+	} else if (back != MSV_ERR_NOTFOUND) {
+		finish(q, &words);
 		return;
 	}
-	q->local = msv_strdup(env, rcpt->to.local);
-	q->domain = msv_strdup(env, domain);
-	q->found.address = msv_strdup(env, rcpt->to.address);
-	char *name = msv_asprintf(env, "%s@%s", rcpt->to.local, domain);
-	if (!q->local || !q->domain || !q->found.address || !name)
-		finish(q, 451, "4.3.0", "Out of memory, try again later");
+	if (is_local(q->mta, to.domain))
+		expand(q, &to);
+	else if (q->back || may_relay(q, to.domain))
+		route_away(q, &to);
 	else
-		look_up(q, name);
-	msv_free(env, name);
+		finish(q, refusal(q));
 }

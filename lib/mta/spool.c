@@ -98,14 +98,18 @@ int64_t msv_mta_spool_read(
 	return got < 0 ? MSV_ERR_IO : got;
 }
 
+void msv_mta_spool_detach(struct mta_spool *spool)
+{
+	if (spool->mta && spool->fd < 0)
+		spool->mta->memory_used -= msv_buf_len(&spool->memory);
+	spool->mta = NULL;
+}
+
 void msv_mta_spool_fini(struct mta_spool *spool)
 {
-	if (!spool->mta)
-		return;
+	msv_mta_spool_detach(spool);
 	if (spool->fd >= 0)
 		close(spool->fd);
-	else
-		spool->mta->memory_used -= msv_buf_len(&spool->memory);
+	spool->fd = -1;
 	msv_buf_fini(&spool->memory);
-	spool->mta = NULL;
 }

@@ -42,8 +42,7 @@ static void put_from(struct msv_buf *out, const struct mta_origin *origin)
 	}
 }
 
-static void put_received(
-    struct msv_buf *out, const struct mta_transaction *t, const struct mta_recipient *recipient)
+static void put_received(struct msv_buf *out, const struct mta_transaction *t)
 {
 	const struct mta_origin *origin = &t->origin;
 	put_from(out, origin);
@@ -51,20 +50,17 @@ static void put_received(
 	if (*origin->tls)
 		msv_buf_printf(out, " (%s)", origin->tls);
 	/* Naming one recipient of several would betray a blind copy. */
-	if (t->nrecipients == 1)
-		msv_buf_printf(out, "\r\n\tid %s for <%s>;\r\n\t", t->id, recipient->address);
+	if (t->nrcpts == 1)
+		msv_buf_printf(out, "\r\n\tid %s for <%s>;\r\n\t", t->id, t->rcpts[0].address);
 	else
 		msv_buf_printf(out, "\r\n\tid %s;\r\n\t", t->id);
 	put_date(out, t->mta);
 	msv_buf_puts(out, "\r\n");
 }
 
-int msv_mta_trace(
-    struct msv_buf *out, const struct mta_transaction *t, const struct mta_recipient *recipient)
+int msv_mta_trace_message(struct msv_buf *out, const struct mta_transaction *t)
 {
-	msv_buf_printf(out, "Return-Path: <%s>\r\n", t->from);
-	msv_buf_printf(out, "Delivered-To: %s\r\n", recipient->address);
-	put_received(out, t, recipient);
+	put_received(out, t);
 	if (t->origin.role == MSV_SMTP_SUBMISSION && !t->has_date) {
 		msv_buf_puts(out, "Date: ");
 		put_date(out, t->mta);
@@ -73,4 +69,13 @@ int msv_mta_trace(
 	if (t->origin.role == MSV_SMTP_SUBMISSION && !t->has_message_id)
 		msv_buf_printf(out, "Message-ID: <%s@%s>\r\n", t->id, t->mta->hostname);
 	return msv_buf_failed(out) ? MSV_ERR_NOMEM : 0;
+}
+
+int msv_mta_trace(struct msv_buf *out, const struct mta_transaction *t, const struct mta_leaf *leaf)
+{
+	msv_buf_printf(out, "Return-Path: <%s>\r\n", leaf->sender ? leaf->sender : t->from);
+	msv_buf_printf(out, "Delivered-To: %s\r\n", leaf->address);
+	if (leaf->forwarded)
+		msv_buf_printf(out, "X-Original-To: %s\r\n", t->rcpts[leaf->rcpt].address);
+	return msv_mta_trace_message(out, t);
 }

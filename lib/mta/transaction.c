@@ -3,11 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/casefold.h"
 #include "mta/mta.h"
-
-/* What is kept of a header field: enough for any address. */
-#define FIELD_MAX ((size_t)1024)
 
 static void origin_fini(struct msv_env *env, struct mta_origin *origin)
 {
@@ -34,115 +30,248 @@ static int origin_init(
 	           : MSV_ERR_NOMEM;
 }
 
+/* What only the sender waits for. */
+static void answer_for_now(struct mta_transaction *t)
+{
+	struct msv_reply_op reply = t->reply;
+	t->reply.op = NULL;
+	if (!reply.op)
+		return;
+	msv_op_on_cancel(reply.op, NULL, NULL);
+	msv_reply(reply, 451, "4.3.0", NULL);
+}
+
+static void unlink_from_mta(struct mta_transaction *t)
+{
+	if (!t->mta)
+		return;
+	*t->link = t->next;
+	if (t->next)
+		t->next->link = t->link;
+	t->mta = NULL;
+}
+
 void msv_mta_transaction_free(struct mta_transaction *t)
 {
 	if (!t)
 		return;
-	struct msv_env *env = t->mta->env;
+	struct msv_env *env = t->env;
 	msv_mta_delivery_cancel(t);
-	msv_mta_route_cancel(&t->question);
-	for (size_t i = 0; i < t->nrecipients; i++)
-		msv_mta_recipient_fini(env, &t->recipients[i]);
-	msv_free(env, t->recipients);
-	msv_header_reader_fini(&t->header);
+	msv_mta_login_fini(&t->login);
+	msv_mta_question_fini(&t->question);
+	msv_mta_rcpt_fini(env, &t->asked);
+	answer_for_now(t);
+	for (size_t i = 0; i < t->nleaves; i++)
+		msv_mta_leaf_fini(env, &t->leaves[i]);
+	for (size_t i = 0; i < t->nrcpts; i++)
+		msv_mta_rcpt_fini(env, &t->rcpts[i]);
+	t->nleaves = t->nrcpts = 0;
+	unlink_from_mta(t);
+	if (t->queueing) { /* the queue reads: the rest stays until it has answered */
+		msv_mta_spool_detach(&t->spool);
+		return;
+	}
+	msv_free(env, t->leaves);
+	msv_free(env, t->rcpts);
+	msv_free(env, t->order);
+	msv_mta_intake_fini(t);
 	msv_mta_spool_fini(&t->spool);
+	msv_buf_fini(&t->head);
 	origin_fini(env, &t->origin);
 	msv_free(env, t->from);
-	*t->link = t->next;
-	if (t->next)
-		t->next->link = t->link;
+	msv_free(env, t->envid);
+	msv_free(env, t->hold);
 	msv_free(env, t);
-}
-
-/* Does this Delivered-To name recipients?  Then the message was delivered to
- * them before. */
-static void look_for_loop(struct mta_transaction *t, const struct msv_span *value)
-{
-	for (size_t i = 0; i < t->nrecipients; i++)
-		if (msv_ascii_equals(value->p, value->n, t->recipients[i].address))
-			t->recipients[i].loops = true;
-}
-
-static int on_field(void *user, const struct msv_header_field *field)
-{
-	struct mta_transaction *t = user;
-	if (msv_header_is(field, "Delivered-To"))
-		look_for_loop(t, &field->value);
-	else if (msv_header_is(field, "Date"))
-		t->has_date = true;
-	else if (msv_header_is(field, "Message-ID"))
-		t->has_message_id = true;
-	return 0;
 }
 
 /* Time and chance: unique, and sorted by age. */
 static int make_id(struct mta_transaction *t)
 {
 	uint8_t random[4];
-	int error = msv_env_random(t->mta->env, random, sizeof random);
+	int error = msv_env_random(t->env, random, sizeof random);
 	snprintf(t->id, sizeof t->id, "%011" PRIx64 "%02x%02x%02x%02x",
-	    msv_env_realtime(t->mta->env) / 1000, random[0], random[1], random[2], random[3]);
+	    msv_env_realtime(t->env) / 1000, random[0], random[1], random[2], random[3]);
 	return error;
 }
 
-static struct mta_transaction *transaction_new(
-    struct msv_mta *mta, struct msv_conn *conn, const char *from)
+/* The sender, as others are to see it. */
+static char *sender_of(struct mta_transaction *t, const struct msv_smtp_address *from)
 {
-	struct msv_smtp_session_info info = { .size = sizeof info };
+	struct msv_smtp_mailbox other;
+	if (t->masquerade && *from->address &&
+	    msv_masquerade_address(&t->mta->masquerade, from, &other) == 1)
+		return msv_strdup(t->env, other.address);
+	return msv_strdup(t->env, from->address);
+}
+
+/* What MAIL says, and who says it. */
+static int fill_in(struct mta_transaction *t, const struct msv_smtp_mail *mail,
+    const struct msv_smtp_session_info *info)
+{
+	t->trusted = info->account || info->role == MSV_SMTP_SUBMISSION;
+	t->masquerade = t->trusted && t->mta->masquerades;
+	t->from = sender_of(t, &mail->from);
+	t->envid = msv_strdup(t->env, mail->envid);
+	t->hold = msv_strdup(t->env, mail->hold);
+	t->ret = mail->ret;
+	t->body_8bit = mail->body_8bit;
+	t->smtputf8 = mail->smtputf8;
+	t->requiretls = mail->requiretls;
+	t->hold_until = mail->hold_until;
+	if (!t->from || (mail->envid && !t->envid) || (mail->hold && !t->hold))
+		return MSV_ERR_NOMEM;
+	int error = origin_init(t->env, &t->origin, info);
+	return error ? error : make_id(t);
+}
+
+static struct mta_transaction *transaction_new(
+    struct msv_mta *mta, const struct msv_smtp_mail *mail, const struct msv_smtp_session_info *info)
+{
 	struct mta_transaction *t = msv_alloc(mta->env, sizeof *t);
 	if (!t)
 		return NULL;
 	t->mta = mta;
+	t->env = mta->env;
 	t->next = mta->transactions;
 	t->link = &mta->transactions;
 	if (t->next)
 		t->next->link = &t->next;
 	mta->transactions = t;
-	t->question.transaction = t;
-	msv_mta_spool_init(&t->spool, mta);
-	msv_header_reader_init(&t->header, mta->env, FIELD_MAX, on_field, t);
-	msv_smtp_session_info(conn, &info);
-	t->from = msv_strdup(mta->env, from);
-	if (t->from && origin_init(mta->env, &t->origin, &info) == 0 && make_id(t) == 0)
+	msv_buf_init(&t->head, t->env);
+	msv_mta_intake_init(t);
+	if (fill_in(t, mail, info) == 0)
 		return t;
 	msv_mta_transaction_free(t);
 	return NULL;
 }
 
-/* -- The handler ------------------------------------------------------------------- */
+/* -- MAIL --------------------------------------------------------------------------- */
+
+static struct msv_reply_op take_reply(struct mta_transaction *t)
+{
+	struct msv_reply_op reply = t->reply;
+	t->reply.op = NULL;
+	return reply;
+}
+
+static void on_login(void *user, int error, const char *why)
+{
+	struct mta_transaction *t = user;
+	struct msv_reply_op reply = take_reply(t);
+	if (!error)
+		msv_reply_ok(reply);
+	else if (error == MSV_ERR_DENIED)
+		msv_reply(reply, 553, "5.7.1", why);
+	else
+		msv_reply(reply, 451, "4.3.0", "Senders cannot be looked up now, try again later");
+	msv_mta_login_fini(&t->login);
+}
+
+static void check_login(struct mta_transaction *t, const struct msv_smtp_address *given)
+{
+	struct msv_smtp_mailbox room;
+	struct msv_smtp_address from = *given;
+	/* What is seen elsewhere counts, not what is masqueraded. */
+	if (msv_smtp_mailbox_parse(t->from, strlen(t->from), &room) == 0)
+		from = msv_smtp_address_of(&room);
+	t->login = (struct mta_login){ .mta = t->mta, .done = on_login, .user = t };
+	msv_mta_login(&t->login, t->origin.account, &from);
+}
 
 static void on_mail(
     void *user, struct msv_conn *conn, const struct msv_smtp_mail *mail, struct msv_reply_op op)
 {
-	struct mta_transaction *t = transaction_new(user, conn, mail->from.address);
+	struct msv_smtp_session_info info = { .size = sizeof info };
+	struct msv_mta *mta = user;
+	if (mta->paused_in) {
+		msv_reply(op, 421, "4.3.2", "This server takes no mail now, try again later");
+		return;
+	}
+	msv_smtp_session_info(conn, &info);
+	struct mta_transaction *t = transaction_new(mta, mail, &info);
 	if (!t) {
 		msv_reply(op, 451, "4.3.0", "Out of memory, try again later");
 		return;
 	}
 	msv_smtp_set_transaction(conn, t);
-	msv_reply_ok(op);
+	t->reply = op;
+	if (info.account && mta->check_senders)
+		check_login(t, &mail->from);
+	else
+		msv_reply_ok(take_reply(t));
+}
+
+/* -- RCPT --------------------------------------------------------------------------- */
+
+/* What aliases did not change goes by the address the sender wrote. */
+static int name_leaf(struct mta_transaction *t, struct mta_leaf *leaf)
+{
+	if (leaf->kind == MTA_LOCAL && !leaf->forwarded) {
+		char *address = msv_strdup(t->env, t->asked.address);
+		if (!address)
+			return MSV_ERR_NOMEM;
+		msv_free(t->env, leaf->address);
+		leaf->address = address;
+	}
+	return msv_mta_forward_sender(t->mta, t->from, leaf);
+}
+
+/* Takes over what was found. */
+static int accept_rcpt(struct mta_transaction *t)
+{
+	struct mta_question *q = &t->question;
+	for (size_t i = 0; i < q->nleaves; i++) {
+		int error = name_leaf(t, &q->leaves[i]);
+		if (error)
+			return error;
+	}
+	return msv_mta_leaves_add(t, &t->asked, q->leaves, q->nleaves);
+}
+
+static void on_routed(void *user, const struct mta_words *words)
+{
+	struct mta_transaction *t = user;
+	struct msv_reply_op reply = take_reply(t);
+	int error = words->code == 250 ? accept_rcpt(t) : 0;
+	if (error == MSV_ERR_LIMIT)
+		msv_reply(reply, 452, "4.5.3",
+		    "Too many recipients for one message, send it to the rest in another");
+	else if (error)
+		msv_reply(reply, 451, "4.3.0", "Out of memory, try again later");
+	else
+		msv_reply(reply, words->code, words->enhanced, words->text);
+	msv_mta_question_fini(&t->question);
+	msv_mta_rcpt_fini(t->env, &t->asked);
 }
 
 static void on_rcpt(
     void *user, struct msv_conn *conn, const struct msv_smtp_rcpt *rcpt, struct msv_reply_op op)
 {
-	struct msv_smtp_session_info info = { .size = sizeof info };
-	(void)user;
-	msv_smtp_session_info(conn, &info);
-	msv_mta_route(msv_smtp_transaction(conn), rcpt, info.account, op);
+	struct mta_transaction *t = msv_smtp_transaction(conn);
+	t->asked = (struct mta_rcpt){ .address = msv_strdup(t->env, rcpt->to.address),
+		.orcpt = msv_strdup(t->env, rcpt->orcpt),
+		.notify = rcpt->notify };
+	if (!t->asked.address || (rcpt->orcpt && !t->asked.orcpt)) {
+		msv_mta_rcpt_fini(t->env, &t->asked);
+		msv_reply(op, 451, "4.3.0", "Out of memory, try again later");
+		return;
+	}
+	t->reply = op;
+	t->question = (struct mta_question){ .mta = user,
+		.trusted = t->trusted,
+		.lmtp = t->origin.role == MSV_SMTP_LMTP,
+		.session_id = t->origin.session_id,
+		.done = on_routed,
+		.user = t };
+	msv_mta_route(&t->question, &rcpt->to);
 }
+
+/* -- The message --------------------------------------------------------------------- */
 
 static int on_body(void *user, struct msv_conn *conn, const void *p, size_t n)
 {
-	struct mta_transaction *t = msv_smtp_transaction(conn);
 	(void)user;
-	if (!t->header_over) {
-		int got = msv_header_reader_push(&t->header, p, n, NULL);
-		if (got < 0)
-			return got;
-		t->header_over = got == 1;
-	}
-	return msv_mta_spool_write(&t->spool, p, n);
+	return msv_mta_intake(msv_smtp_transaction(conn), p, n);
 }
 
 static void on_done(void *user, struct msv_conn *conn, struct msv_reply_op op)
@@ -150,8 +279,9 @@ static void on_done(void *user, struct msv_conn *conn, struct msv_reply_op op)
 	struct mta_transaction *t = msv_smtp_transaction(conn);
 	(void)user;
 	msv_smtp_set_transaction(conn, NULL);
-	if (!t->header_over && msv_header_reader_end(&t->header) < 0) {
-		msv_reply(op, 451, "4.3.0", "Out of memory, try again later");
+	int error = msv_mta_intake_end(t);
+	if (error) {
+		msv_op_answer(op.op, error);
 		msv_mta_transaction_free(t);
 		return;
 	}

@@ -19,6 +19,8 @@ struct rig {
 	struct msv_store store; /* the memory store's, for tests to change */
 	struct msv_mta *mta;
 	struct msv_smtp_config config;
+	void (*tweak)(struct rig *rig, struct msv_mta_options *options); /* may be NULL */
+	struct msv_queue *queue;                                         /* outbox.h's */
 };
 
 /* A new one; late: the store answers later.  An allocation failure leaves it
@@ -49,6 +51,8 @@ static inline int rig_try(struct rig *rig, bool late, const char *spool, size_t 
 		.store = &rig->store,
 		.spool = spool,
 		.body_memory = body_memory };
+	if (rig->tweak)
+		rig->tweak(rig, &options);
 	error = msv_mta_new(rig->env, &options, &rig->mta);
 	if (error)
 		return error;
@@ -73,6 +77,7 @@ static inline void rig_open(struct rig *rig, bool late)
 static inline void rig_close(struct rig *rig)
 {
 	msv_mta_free(rig->mta);
+	msv_queue_free(rig->queue);
 	if (rig->memory) {
 		msv_test_run(rig->test);
 		msv_memory_store_free(rig->memory);

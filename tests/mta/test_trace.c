@@ -8,14 +8,16 @@
 static struct msv_test_env *test;
 static struct msv_mta mta;
 static struct mta_transaction t;
-static struct mta_recipient r;
+static struct mta_leaf r;
+static struct mta_rcpt rcpt;
 static struct msv_buf out;
 
 static void setup(void)
 {
 	ck_assert_int_eq(msv_test_env_new(0, &test), 0);
 	mta = (struct msv_mta){ .env = msv_test_env(test), .hostname = "mx.example.org" };
-	r = (struct mta_recipient){ .address = "bob@example.org" };
+	r = (struct mta_leaf){ .address = "bob@example.org" };
+	rcpt = (struct mta_rcpt){ .address = "bob@example.org" };
 	t = (struct mta_transaction){ .mta = &mta,
 		.origin = { .role = MSV_SMTP_MX,
 		    .session_id = "s1",
@@ -27,7 +29,8 @@ static void setup(void)
 		    .account = "" },
 		.from = "ann@client.example",
 		.id = "0001",
-		.nrecipients = 1 };
+		.rcpts = &rcpt,
+		.nrcpts = 1 };
 	msv_buf_init(&out, mta.env);
 }
 
@@ -55,13 +58,32 @@ START_TEST(plain)
 	       "\tid 0001 for <bob@example.org>;\r\n"
 	       "\t" DATE "\r\n");
 	t.from = "";
-	t.nrecipients = 2;
+	t.nrcpts = 2;
 	expect("Return-Path: <>\r\n"
 	       "Delivered-To: bob@example.org\r\n"
 	       "Received: from client.example ([192.0.2.7])\r\n"
 	       "\tby mx.example.org with ESMTP\r\n"
 	       "\tid 0001;\r\n"
 	       "\t" DATE "\r\n");
+}
+END_TEST
+
+/* What aliases made of an address. */
+START_TEST(forwarded)
+{
+	r = (struct mta_leaf){ .address = "bert@example.org", .forwarded = true };
+	expect("Return-Path: <ann@client.example>\r\n"
+	       "Delivered-To: bert@example.org\r\n"
+	       "X-Original-To: bob@example.org\r\n"
+	       "Received: from client.example ([192.0.2.7])\r\n"
+	       "\tby mx.example.org with ESMTP\r\n"
+	       "\tid 0001 for <bob@example.org>;\r\n"
+	       "\t" DATE "\r\n");
+	r.sender = "owner-bob@example.org";
+	msv_buf_clear(&out);
+	ck_assert_int_eq(msv_mta_trace(&out, &t, &r), 0);
+	ck_assert_ptr_eq(strstr(msv_buf_cstr(&out), "Return-Path: <owner-bob@example.org>\r\n"),
+	    msv_buf_cstr(&out));
 }
 END_TEST
 
@@ -121,7 +143,7 @@ int main(void)
 {
 	Suite *s = suite_create("mta/trace");
 	TCase *tc = tcase_create("trace");
-	const TTest *tests[] = { plain, peers, hostile_words, submission, no_memory };
+	const TTest *tests[] = { plain, forwarded, peers, hostile_words, submission, no_memory };
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
