@@ -723,6 +723,33 @@ START_TEST(many_leaves)
 }
 END_TEST
 
+/* Lists are limited in number and together in size; what is beyond waits. */
+START_TEST(many_lists)
+{
+	static const char *contents[] = { "/list", "anna\n", "/huge", NULL, NULL };
+	char *text = malloc(1002 * 40), *p = text;
+	char *huge = malloc(MSV_ALIASES_SIZE_MAX + 1);
+
+	files = contents;
+	for (size_t i = 0; i < MSV_ALIAS_INCLUDES_MAX + 1; i++)
+		p += sprintf(p, "l%zu: :include:/list\n", i);
+	load(text);
+	ck_assert_str_eq(reports,
+	    "aliases:1001: behind l1000: /list: limit reached; until it can be read mail to "
+	    "l1000 waits\n");
+	expect("l999@example.org", "local anna@example.org\n");
+	ck_assert_int_eq(strncmp(expand("l1000@example.org"), "451 4.3.5", 9), 0);
+	memset(huge, '\n', MSV_ALIASES_SIZE_MAX);
+	huge[MSV_ALIASES_SIZE_MAX] = '\0';
+	contents[3] = huge;
+	load("l: :include:/huge\nm: :include:/list\n");
+	ck_assert_int_eq(strncmp(expand("l@example.org"), "451 4.3.5", 9), 0);
+	expect("m@example.org", "local anna@example.org\n");
+	free(text);
+	free(huge);
+}
+END_TEST
+
 static const char everything[] =
     "# all forms\nroot: anna, \"|/bin/x 'y z'\", :include:/list, error:550 5.1.1 no, never\n"
     "wrong\nanna: anna, x@else.org, /dev/null\nlist: :include:/list\nowner-list: bert\n"
@@ -799,6 +826,7 @@ int main(void)
 	    domain_alias, catch_all, postmaster);
 	check_fixture_case(
 	    s, "aliases in aliases", setup, teardown, copies, loops, depth, steps_in_words, owners);
-	check_fixture_case(s, "limits", setup, teardown, many, many_leaves, no_memory, limits);
+	check_fixture_case(
+	    s, "limits", setup, teardown, many, many_leaves, many_lists, no_memory, limits);
 	return check_main(s);
 }
