@@ -285,6 +285,8 @@ static void give_up(struct mta_transaction *t)
 /* LMTP: what only refused recipients would get, nobody gets. */
 static void give_up_refused(struct mta_transaction *t)
 {
+	for (size_t i = 0; i < t->nleaves; i++)
+		t->leaves[i].wanted = false;
 	for (size_t i = 0; i < t->nrcpts; i++) {
 		const struct mta_rcpt *rcpt = &t->rcpts[i];
 		bool refused = msv_mta_rcpt_error(t, i) != 0;

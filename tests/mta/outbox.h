@@ -3,7 +3,6 @@
 #ifndef TESTS_MTA_OUTBOX_H
 #define TESTS_MTA_OUTBOX_H
 
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/resource.h>
 
@@ -191,14 +190,16 @@ static inline int outbox_empty(struct rig *rig)
 
 /* -- A disk that fails ----------------------------------------------------------------- */
 
-/* Writing to files fails, or works again. */
+/* No file can be opened, or they can again. */
 static inline void outbox_break(bool broken)
 {
 	struct rlimit limit;
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &limit);
-	limit.rlim_cur = broken ? 0 : limit.rlim_max;
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	static rlim_t whole;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (!whole)
+		whole = limit.rlim_cur;
+	limit.rlim_cur = broken ? 0 : whole;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 #endif
