@@ -51,18 +51,28 @@ static int take_over(struct salvage *salvage, uint64_t message)
 	return error ? error : end;
 }
 
-/* Goes through the messages until one cannot be read: its number.  What is found
- * again from the other side is passed over. */
-static void walk(struct salvage *salvage, const char *sql)
+/* Goes through the messages, up (or down) to the first that cannot be read or is in
+ * no order: pages that lead back to others would never end. */
+static uint64_t walk(struct salvage *salvage, bool down, uint64_t last)
 {
 	struct queue_db *db = &salvage->queue->desk.db;
 	sqlite3_stmt *row;
+	uint64_t end = last;
 
-	if (msv_queue_db_prepare(db, sql, &row) != 0)
-		return;
-	while (msv_queue_step(db, row) > 0)
-		take_over(salvage, msv_queue_column(row, 0));
+	if (msv_queue_db_prepare(db,
+	        down ? "SELECT row FROM old.message NOT INDEXED ORDER BY row DESC"
+	             : "SELECT row FROM old.message NOT INDEXED ORDER BY row",
+	        &row) != 0)
+		return end;
+	for (bool first = true; msv_queue_step(db, row) > 0; first = false) {
+		uint64_t message = msv_queue_column(row, 0);
+		if (down ? message <= last || (!first && message >= end) : message <= end)
+			break;
+		end = message;
+		take_over(salvage, message);
+	}
 	sqlite3_finalize(row);
+	return end;
 }
 
 static int attach(struct salvage *salvage, const char *name)
@@ -98,9 +108,7 @@ int msv_queue_salvage(struct msv_queue *queue, const char *name)
 	error = salvage.bodies < 0 ? salvage.bodies : attach(&salvage, name);
 	if (!error) {
 		error = msv_queue_db_exec(db, "BEGIN");
-		walk(&salvage, "SELECT row FROM old.message NOT INDEXED ORDER BY row");
-		walk(&salvage, "SELECT row FROM old.message NOT INDEXED WHERE row NOT IN"
-		               " (SELECT row FROM main.message) ORDER BY row DESC");
+		walk(&salvage, true, walk(&salvage, false, 0));
 		if (!error)
 			error = msv_queue_files_sync(&queue->desk.files);
 		if (!error)
