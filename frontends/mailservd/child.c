@@ -8,6 +8,9 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "server.h"
 
@@ -169,9 +172,20 @@ static void watch_handles(struct server *server)
 	uv_poll_start(&server->parent_poll, UV_READABLE, on_parent);
 }
 
+/* Messages come and go: their memory is kept for the next ones instead of being
+ * given back, and cleared and mapped again, for each. */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+#endif
+}
+
 int child_run(struct daemon *daemon, int parent)
 {
 	struct server server = { .daemon = daemon, .config = daemon->config, .parent = parent };
+	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	setenv("UV_THREADPOOL_SIZE", THREADS, 0);
 #ifdef PR_SET_DUMPABLE

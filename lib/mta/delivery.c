@@ -222,7 +222,10 @@ static void on_begun(void *user, int error, const void *result)
 	const struct msv_store *store = r->transaction->mta->store;
 	/* Lines are CRLF already; the SMTP server saw to lone CR and LF. */
 	struct msv_append_message message = {
-		.size = sizeof message, .verbatim = true, .uid_later = true
+		.size = sizeof message,
+		.verbatim = true,
+		.uid_later = true,
+		.octets = r->transaction->spool.size,
 	};
 	r->op = NULL;
 	if (error) {

@@ -1,6 +1,7 @@
 /* The octets of a body, taken apart (RFC 5321 4.5.2, 2.3.8; RFC 3030). */
 #include <string.h>
 
+#include "codec/controls.h"
 #include "smtp/smtp.h"
 
 enum {
@@ -34,9 +35,11 @@ static struct msv_span lone_cr(struct msv_octets *o)
 /* The first byte that is no plain text. */
 static const char *special(const char *p, const char *end)
 {
-	while (p < end && *p != '\r' && *p != '\n' && *p != '\0')
-		p++;
-	return p;
+	for (;; p++) {
+		p += msv_until_control(p, (size_t)(end - p));
+		if (p == end || *p == '\r' || *p == '\n' || *p == '\0')
+			return p;
+	}
 }
 
 /* Text from p on, with the line ends in it, as long as it can be given out as it

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "codec/controls.h"
+
 size_t msv_bare_lf(const char *p, size_t n, bool *cr)
 {
 	const char *begin = p, *end = p + n, *lf;
@@ -58,11 +60,28 @@ static char *end_line(struct msv_to_lf *state, bool crlf, char *to)
 	return to;
 }
 
+/* Bytes that are no line ends and nothing strange, copied. */
+static size_t copy_text(struct msv_to_lf *state, const char *p, size_t n, char *to)
+{
+	size_t len = state->cr ? 0 : msv_until_control(p, n);
+
+	if (len) {
+		memcpy(to, p, len);
+		state->after_cr = false;
+	}
+	return len;
+}
+
 int msv_to_lf(struct msv_to_lf *state, const char *p, size_t n, char *out, size_t *outn)
 {
 	char *to = out;
 
 	for (const char *end = p + n; p < end; p++) {
+		size_t len = copy_text(state, p, (size_t)(end - p), to);
+		to += len;
+		p += len;
+		if (p == end)
+			break;
 		if (*p == '\n') {
 			to = end_line(state, state->cr, to);
 			continue;

@@ -11,6 +11,8 @@
 /* So much of a message, and so much of all of a store's, is kept in memory. */
 #define MESSAGE_MEMORY (256u << 10)
 #define ALL_MEMORY     (64u << 20)
+/* What is usually put on top of a message. */
+#define FIELDS         1024
 
 struct append_message {
 	struct msv_buf text; /* not in the file yet */
@@ -230,6 +232,9 @@ static int add_message(struct msv_append *append, const struct msv_append_messag
 	append->uids_later =
 	    how->uid_later && !how->replaces && (append->n == 1 || append->uids_later);
 	msv_buf_init(&message->text, append->env);
+	/* A hint: room for it, with some fields on top, saves making more. */
+	if (how->octets && how->octets < MESSAGE_MEMORY)
+		msv_buf_reserve(&message->text, (size_t)how->octets + FIELDS);
 	parcel->flags = how->flags & ~(uint32_t)(MSV_FLAG_RECENT | MSV_FLAG_PASSED);
 	parcel->temp = msv_maildir_unique(append->maildir);
 	error = parcel->temp ? 0 : MSV_ERR_NOMEM;
