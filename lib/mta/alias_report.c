@@ -20,10 +20,8 @@ void msv_alias_report(struct msv_alias_reports *reports, enum msv_log_level leve
 	va_end(ap);
 	if (reports->count++ == MSV_ALIAS_REPORTS_MAX)
 		msv_buf_printf(&reports->lines, "%d%s: more mistakes, not told", level, file);
-	else if (line)
-		msv_buf_printf(&reports->lines, "%d%s:%u: %s", level, file, line, text);
 	else
-		msv_buf_printf(&reports->lines, "%d%s: %s", level, file, text);
+		msv_buf_printf(&reports->lines, "%d%s:%u: %s", level, file, line, text);
 	msv_buf_putc(&reports->lines, '\0');
 }
 

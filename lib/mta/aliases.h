@@ -363,7 +363,7 @@ struct msv_alias_reports {
 	struct msv_buf lines; /* a level digit, text and a NUL each */
 	size_t count;
 };
-/* Notes "file:line: text"; line 0 is none. */
+/* Notes "file:line: text". */
 void msv_alias_report(struct msv_alias_reports *reports, enum msv_log_level level, const char *file,
     unsigned line, const char *fmt, ...) MSV_PRINTF(5, 6);
 /* Tells them and frees their memory. */

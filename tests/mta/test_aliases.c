@@ -273,6 +273,56 @@ START_TEST(mistakes)
 }
 END_TEST
 
+/* What is too long, and octets where words should be. */
+START_TEST(odd_sizes)
+{
+	char text[2000] = "@";
+
+	memset(text + 1, 'd', 300);
+	strcpy(text + 301, ": anna\n");
+	load(text);
+	ck_assert_str_eq(reports,
+	    "aliases:1: this is no name; write name:, user@example.org: or @example.org:\n");
+	strcpy(text, "a: ");
+	memset(text + 3, 'x', 1000);
+	strcpy(text + 1003, "\nb: error:550 ");
+	memset(text + strlen(text), 'y', 401);
+	load(text);
+	ck_assert_str_eq(reports,
+	    "aliases:1: behind a: this is no name and no address; several are "
+	    "separated by commas\n"
+	    "aliases:2: behind b: the words of a refusal are longer than 400 "
+	    "octets\n");
+	load("@old.example: @two words\n:include:/x: anna\nc: error:550 a\tb\n  c \n");
+	ck_assert_str_eq(reports, "aliases:1: behind @old.example: this is no domain; write "
+	                          "@example.org\n"
+	                          "aliases:2: this is no name; write name:, user@example.org: or "
+	                          "@example.org:\n");
+	expect("c@example.org", "550 5.1.1 a b   c\n");
+	load("\"a\\\"b\\\\c\"@old.example: anna\n@old.example: @else.org\n");
+	expect("\"a\\\"b\\\\c\"@old.example", "local anna@example.org\n");
+	expect("\"\\\"\"@old.example", "remote \"\\\"\"@else.org\n");
+}
+END_TEST
+
+/* Nobody need be told the steps. */
+START_TEST(silent)
+{
+	struct msv_smtp_address to = { "root@example.org", "root", "example.org" };
+	struct msv_expansion x;
+
+	load_good("root: anna, bert\nowner-root: bert\n");
+	ck_assert_int_eq(msv_expand(aliases, &to, NULL, NULL, &x), 0);
+	ck_assert_uint_eq(x.nleaves, 2);
+	ck_assert_int_eq(msv_expansion_no_account(&x, 0), 0);
+	ck_assert_int_eq(msv_expansion_no_account(&x, 2), 0);
+	ck_assert_int_eq(x.leaves[0].kind, MSV_LEAF_LOCAL);
+	ck_assert_str_eq(x.leaves[0].address, "anna@example.com");
+	msv_expansion_fini(&x);
+	msv_expansion_fini(&x);
+}
+END_TEST
+
 /* Mistakes beyond a number are counted, not told. */
 START_TEST(many_mistakes)
 {
@@ -328,7 +378,7 @@ START_TEST(programs)
 	options.programs = true;
 	load_good("a: \"|/bin/prog  one 'two three' \\\"four 'five\\\" si\\\\ x\"\n"
 	          "b: |/bin/prog, |\"/bin/other word, comma\", anna\n"
-	          "\"c d\"@example.org: \"|'/bin/a b' ''\"\n");
+	          "e: anna\n");
 	expect("A@example.com", "program a 0\n");
 	expect_words("a", 0, "/bin/prog\none\ntwo three\nfour 'five\nsi x\n");
 	expect("b@example.org", "program b 0\nprogram b 1\nlocal anna@example.org\n");
@@ -337,6 +387,9 @@ START_TEST(programs)
 	ck_assert_ptr_null(msv_aliases_program(aliases, "b", 2));
 	ck_assert_ptr_null(msv_aliases_program(aliases, "nobody", 0));
 	ck_assert_ptr_null(msv_aliases_program(aliases, "", 0));
+	load_good("d: |/bin/x \"y \\\" z\"\n");
+	expect_words("d", 0, "/bin/x\ny \" z\n");
+	load_good("\"c d\"@example.org: \"|'/bin/a b' ''\"\n");
 	expect("\"c d\"@example.org", "program \"c d\"@example.org 0\n");
 	expect_words("\"c d\"@example.org", 0, "/bin/a b\n\n");
 }
@@ -384,7 +437,7 @@ START_TEST(lists)
 	files = contents;
 	options.programs = true;
 	load("list: :include:/list, x@else.org\n\"quoted\": \":include:/more\"\n"
-	     "empty: :include:/empty\nmissing: :include:/missing\n");
+	     "empty: :include: \"/empty\"\nmissing: :include:/missing\n");
 	ck_assert_str_eq(reports,
 	    "/list:6: behind list: in an included list only names, addresses and :include: may "
 	    "stand\n"
@@ -820,8 +873,9 @@ int main(void)
 {
 	Suite *s = suite_create("mta/aliases");
 
-	check_fixture_case(s, "file", setup, teardown, classic, mistakes, many_mistakes, refusals,
-	    programs, programs_wrong, lists, lists_later, plain_files, manual);
+	check_fixture_case(s, "file", setup, teardown, classic, mistakes, odd_sizes, silent,
+	    many_mistakes, refusals, programs, programs_wrong, lists, lists_later, plain_files,
+	    manual);
 	check_fixture_case(s, "order", setup, teardown, precedence, separator, bare_names,
 	    domain_alias, catch_all, postmaster);
 	check_fixture_case(
