@@ -110,6 +110,9 @@ struct msv_smtp_outcome {
 	/* TLS is to blame, and with MSV_SMTP_TLS_OPPORTUNISTIC another connection
 	 * with MSV_SMTP_TLS_OFF may do (the verdict's text says what it was). */
 	bool tls_failed;
+	/* What the next hop offered: MSV_SMTP_EXT_*.  Without MSV_SMTP_EXT_DSN whoever
+	 * keeps the queue answers NOTIFY=SUCCESS itself: "relayed" (RFC 3461 5.2.2). */
+	unsigned extensions;
 };
 
 /* A message under way.  Result of the completion: const struct

@@ -321,14 +321,21 @@ static bool speak(struct msv_smtp_client *c)
 	return false;
 }
 
-/* Speaks first, so that it makes no difference in which piece a reply came. */
+/* It is our turn, and takes time: a login is computed, a body is read. */
+static bool our_turn(const struct msv_smtp_client *c)
+{
+	return c->sasl_op || c->paused;
+}
+
+/* Speaks first, and hears nothing while it is our turn: so it makes no difference
+ * in which piece a reply came, and how long we took. */
 static bool advance(struct msv_smtp_client *c)
 {
 	if (!c->conn.eof && speak(c)) {
 		c->heard = msv_env_now(c->conn.env);
 		return true;
 	}
-	if (msv_conn_ended(&c->conn))
+	if (msv_conn_ended(&c->conn) || our_turn(c))
 		return false;
 	if (read_reply(c))
 		return true;

@@ -151,10 +151,6 @@ static void end_done(struct msv_smtp_client *c, const struct msv_smtp_reply *rep
 	struct msv_smtp_verdict verdict = msv_verdict_of(MSV_SMTP_AT_END, reply);
 	bool last = index + 1 == c->ends;
 
-	if (reply->code / 100 == 3) {
-		verdict.code = 451;
-		verdict.enhanced = "";
-	}
 	c->completed = !c->chunk_failed;
 	if (!c->config.lmtp) {
 		msv_sending_settle_accepted(c->first, &verdict);
@@ -209,8 +205,6 @@ static void bdat_done(struct msv_smtp_client *c, const struct msv_smtp_reply *re
 
 	(void)index;
 	if (reply->code / 100 != 2 && !c->chunk_failed) {
-		if (reply->code / 100 == 3)
-			verdict.code = 451;
 		c->chunk_failed = true;
 		msv_sending_settle_rest(c->first, &verdict);
 	}

@@ -487,8 +487,6 @@ static void mail_done(struct msv_smtp_client *c, const struct msv_smtp_reply *re
 		return;
 	c->mail_refused = true;
 	c->open = false;
-	if (reply->code / 100 == 3)
-		verdict.code = 451;
 	msv_sending_settle_rest(c->first, &verdict);
 }
 
@@ -507,8 +505,6 @@ static void rcpt_done(struct msv_smtp_client *c, const struct msv_smtp_reply *re
 	/* RFC 5321 4.5.3.1.10: 552 once meant "too many recipients". */
 	if (reply->code == 552 && c->accepted)
 		verdict.code = 452;
-	if (reply->code / 100 == 3)
-		verdict.code = 451;
 	if (verdict.code < 500) {
 		verdict.permanent = false;
 		if (verdict.enhanced[0] != '4')

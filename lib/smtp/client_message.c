@@ -10,10 +10,14 @@
 struct msv_smtp_verdict msv_verdict_of(
     enum msv_smtp_stage stage, const struct msv_smtp_reply *reply)
 {
+	bool success = reply->code / 100 == 2 && stage == MSV_SMTP_AT_END;
+	/* Any other yes is no answer to what was asked. */
+	bool senseless = reply->code < 400 && !success;
+
 	return (struct msv_smtp_verdict){
 		.stage = stage,
-		.code = reply->code,
-		.enhanced = reply->enhanced,
+		.code = senseless ? 451 : reply->code,
+		.enhanced = senseless ? "" : reply->enhanced,
 		.text = reply->text,
 		.remote = true,
 		.permanent = reply->code >= 500 && stage >= MSV_SMTP_AT_MAIL,
@@ -107,6 +111,7 @@ static void answer(struct msv_smtp_client *c, struct msv_smtp_sending *s)
 	s->outcome->tls_failed = c->tls_failed;
 	s->outcome->uncertain = c->uncertain;
 	s->outcome->completed = c->completed;
+	s->outcome->extensions = c->hop.extensions;
 	for (size_t i = 0; i < s->message.nrecipients; i++)
 		s->outcome->accepted += s->verdicts[i].code / 100 == 2;
 	msv_op_complete(s->op, 0, s->outcome);

@@ -264,6 +264,8 @@ START_TEST(login_refused)
 	    WE("4.7.0", "a login is asked of us, but none of its mechanisms is known here"));
 	play_auth(AUTH("PLAIN") "C: AUTH PLAIN AHRpbQBzZWNyZXQ=\nS: 535 5.7.8 no\nC: QUIT\nX:\n",
 	    "a@x.example: auth 535 5.7.8 no\nno more\nover\n");
+	play_auth(AUTH("PLAIN") "C: AUTH PLAIN AHRpbQBzZWNyZXQ=\nS: 250 2.0.0 what\nC: QUIT\nX:\n",
+	    "a@x.example: auth 451 what\nno more\nover\n");
 	play_auth(AUTH("PLAIN") "C: AUTH PLAIN AHRpbQBzZWNyZXQ=\nS: 334 more\nX:\n",
 	    WE("4.7.0", "the server does not keep to the mechanism of the login"));
 	play_auth(AUTH("LOGIN") "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dGlt\n"
