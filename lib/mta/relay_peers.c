@@ -127,8 +127,8 @@ void msv_relay_peer_failed(struct relay_peers *peers, struct relay_peer *peer, c
 	if (msv_env_random(peers->env, &random, sizeof random) == 0)
 		wait += wait / 8 * (random >> 16) / 65536;
 	peer->failures++;
-	if (!peer->crowded)
-		peer->limit = peers->limit;
+	peer->limit = 1; /* enough to see whether it is back */
+	peer->crowded = false;
 	peer->blocked = msv_env_realtime(peers->env) + wait;
 	msv_free(peers->env, peer->reason);
 	peer->reason = msv_strdup(peers->env, reason);

@@ -55,7 +55,7 @@ struct talk {
 	struct msv_conn conn;
 	struct world *world;
 	struct host *host;
-	bool begun, data;
+	bool begun, data, refused;
 	unsigned rcpts, messages;
 };
 
@@ -75,6 +75,8 @@ static inline void host_note(char *to, size_t room, const char *p, size_t n)
 
 static inline const char *host_rcpt(struct talk *t, const char *line, size_t n)
 {
+	if (t->refused)
+		return "503 5.5.1 MAIL first\r\n";
 	for (size_t i = 0; i < 4 && t->host->rcpts[i].part; i++)
 		if (memmem(line, n, t->host->rcpts[i].part, strlen(t->host->rcpts[i].part)))
 			return t->host->rcpts[i].reply;
@@ -89,6 +91,7 @@ static inline const char *host_mail(struct talk *t, const char *line, size_t n)
 	t->rcpts = 0;
 	if (host->messages_max && t->messages >= host->messages_max)
 		return "421 4.3.2 enough for now\r\n";
+	t->refused = host->mail && *host->mail != '2';
 	host->mails++;
 	host->text[0] = '\0';
 	host->ntext = 0;
