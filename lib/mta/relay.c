@@ -343,6 +343,8 @@ void msv_relay_free(struct msv_relay *relay)
 	if (!relay)
 		return;
 	struct msv_env *env = relay->env;
+	/* Nothing of it runs while it is taken apart. */
+	msv_env_enter(env);
 	if (relay->queue)
 		msv_queue_on_due(relay->queue, NULL, NULL);
 	if (relay->taking)
@@ -364,5 +366,6 @@ void msv_relay_free(struct msv_relay *relay)
 	msv_free(env, relay->spool);
 	msv_free(env, relay->spare);
 	msv_free(env, relay);
+	msv_env_leave(env);
 	msv_env_unref(env);
 }
