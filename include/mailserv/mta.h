@@ -173,7 +173,8 @@ struct msv_mta_options {
 	 * to them: account -> "address", "@domain" or "*". */
 	const struct msv_mta_pair *senders;
 	size_t nsenders;
-	bool any_sender; /* accounts may send as any address */
+	/* Accounts may send as any address; so they may with neither queue nor senders. */
+	bool any_sender;
 };
 
 /* MSV_ERR_INVAL (no auth, auth->lookup or store; a route without its host;

@@ -219,7 +219,6 @@ static int add_remote(struct mta_question *q, const struct msv_leaf *leaf, struc
 	q->found.destination = msv_strdup(q->mta->env, destination);
 	if (!q->found.destination)
 		return MSV_ERR_NOMEM;
-	tell(q, "remote", leaf->address);
 	return keep(q);
 }
 
@@ -231,7 +230,6 @@ static int add_program(struct mta_question *q, const struct msv_leaf *leaf, stru
 	}
 	if (begin_found(q, leaf, MTA_PROGRAM, leaf->name) != 0)
 		return MSV_ERR_NOMEM;
-	tell(q, "program", leaf->name);
 	return keep(q);
 }
 
@@ -239,7 +237,6 @@ static int add_discard(struct mta_question *q, const struct msv_leaf *leaf)
 {
 	if (begin_found(q, leaf, MTA_DISCARD, NULL) != 0)
 		return MSV_ERR_NOMEM;
-	tell(q, "discard", "accepted and dropped");
 	return keep(q);
 }
 
