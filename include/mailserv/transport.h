@@ -51,7 +51,8 @@ struct msv_connect_result {
 };
 
 /*
- * Answered by msv_connect_answer(); or fails by msv_op_answer() (MSV_ERR_NOMEM).
+ * Answered by msv_connect_answer(); or fails by msv_op_answer() (MSV_ERR_NOMEM: no
+ * memory, or `make` gave no conn).
  * Result of the completion: const struct msv_connect_result *, also when no
  * connection was made: the completion's own error is 0 then.  Canceled, a
  * connection not yet made is given up; one that was made goes on.

@@ -179,7 +179,12 @@ static void make_client(struct msv_test_pipe *pipe)
 
 	pipe->ends[0] = pipe->target.make(pipe->target.user, &peer);
 	pipe->open = pipe->ends[0] != NULL;
-	finish(pipe, pipe->ends[0] ? 0 : MSV_ERR_NOMEM);
+	if (pipe->open) {
+		finish(pipe, 0);
+	} else {
+		msv_op_answer(pipe->op.op, MSV_ERR_NOMEM);
+		pipe->op.op = NULL;
+	}
 }
 
 static void on_cancel(void *user)

@@ -121,6 +121,17 @@ static struct msv_conn *make_conn(struct msv_uv_attempt *attempt)
 	return conn;
 }
 
+/* There is no conn for it: the op itself fails. */
+static void refuse(struct msv_uv_attempt *attempt)
+{
+	struct msv_op *op = attempt->op.op;
+
+	attempt->op.op = NULL;
+	if (op)
+		msv_op_answer(op, MSV_ERR_NOMEM);
+	msv_uv_link_close(attempt->link);
+}
+
 static void on_connect(uv_connect_t *req, int status)
 {
 	struct msv_uv_attempt *attempt = req->data;
@@ -137,12 +148,12 @@ static void on_connect(uv_connect_t *req, int status)
 	if (attempt->address[0])
 		uv_tcp_nodelay(&link->own.tcp, 1);
 	conn = make_conn(attempt);
-	link->attempt = NULL;
-	answer(attempt, conn ? 0 : UV_ENOMEM);
 	if (!conn) {
-		msv_uv_link_close(link);
+		refuse(attempt);
 		return;
 	}
+	link->attempt = NULL;
+	answer(attempt, 0);
 	attempt->made = true;
 	msv_uv_link_start(link, conn);
 }

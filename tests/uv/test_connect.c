@@ -8,7 +8,7 @@ static uint16_t port; /* of a toy server */
 
 static struct {
 	unsigned made, closed, answered;
-	int error;
+	int error, made_error;
 	char text[100], who[200], heard[100];
 	bool refuse, end_all;
 	struct msv_conn *conn;
@@ -79,9 +79,11 @@ static void take(void *user, int error, const void *result)
 	const struct msv_connect_result *r = result;
 
 	(void)user;
-	ck_assert_int_eq(error, 0);
 	got.answered++;
-	got.error = r->error;
+	got.made_error = error;
+	got.error = error ? error : r->error;
+	if (error)
+		return;
 	snprintf(got.text, sizeof(got.text), "%s", r->text);
 }
 
@@ -295,7 +297,7 @@ START_TEST(test_no_conn)
 	got.refuse = true;
 	dial(target_of("127.0.0.1", port));
 	ck_assert(rig_until(got.answered == 1));
-	ck_assert_int_eq(got.error, MSV_ERR_NOMEM);
+	ck_assert_int_eq(got.made_error, MSV_ERR_NOMEM); /* the op's own */
 	ck_assert_uint_eq(got.closed, 0);
 }
 END_TEST
