@@ -113,7 +113,7 @@ static int fill_in(struct mta_transaction *t, const struct msv_smtp_mail *mail,
 	t->from = sender_of(t, &mail->from);
 	t->envid = msv_strdup(t->env, mail->envid);
 	t->hold = msv_strdup(t->env, mail->hold);
-	t->ret = mail->ret;
+	t->ret = (int)mail->ret;
 	t->body_8bit = mail->body_8bit;
 	t->smtputf8 = mail->smtputf8;
 	t->requiretls = mail->requiretls;
