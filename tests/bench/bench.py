@@ -1,6 +1,6 @@
 """Measures mail servers against each other and against what the file system alone takes.
 
-    bench.py LOAD FLOOR [options]       (see README.md; run.sh builds the programs and calls it)
+    bench.py LOAD FLOOR SINK [options]       (see README.md; run.sh builds the programs and calls it)
 
 In every round each server has its turn, so that what else the machine does meets all of them; a figure is
 the median of the rounds, a ratio the median of the rounds' ratios.
@@ -11,9 +11,6 @@ import contextlib
 import json
 import os
 import pathlib
-import platform
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,94 +18,10 @@ import tempfile
 import time
 
 import servers
-
-TICK = os.sysconf("SC_CLK_TCK")
-SYNCS = "fsync,fdatasync,sync_file_range,syncfs,sync,msync"
+from measure import count_syncs, file_system, machine, resident, run_floor, run_server, send
 
 
-# -- What is measured ----------------------------------------------------------------
-
-
-def cpu_seconds(pids):
-    """What the processes and their children that have ended used, user and system."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15]))
-    return total / TICK
-
-
-def wait_stored(server, count, seconds=300):
-    """Waits until so many messages are where they belong; how long that took."""
-    begin = time.monotonic()
-    while (have := server.stored()) < count:
-        if time.monotonic() - begin > seconds:
-            raise RuntimeError(f"{server.name}: {have} of {count} messages arrived")
-        time.sleep(0.01)
-    return time.monotonic() - begin
-
-
-def send(bench, server, messages, size, connections=None):
-    """One run of the load generator; its figures, and seconds until all is where it belongs."""
-    before = server.stored()
-    got = servers.run_json([bench.load, *server.options, "-c", connections or bench.connections, "-n", messages,
-                            "-s", size, "-u", bench.users, server.port])
-    got["seconds"] += wait_stored(server, before + messages)
-    return got
-
-
-def run_server(bench, server, messages, size):
-    before = cpu_seconds(server.pids())
-    got = send(bench, server, messages, size)
-    time.sleep(0.3)  # what servers do afterwards belongs to it
-    cpu = cpu_seconds(server.pids()) - before
-    return {"rate": messages / got["seconds"], "cpu_us": cpu / messages * 1e6, "median_us": got["us_median"],
-            "p99_us": got["us_99"], "max_us": got["us_max"]}
-
-
-def run_floor(bench, directory, messages, size, copying=False):
-    got = servers.run_json([bench.floor, *(["-m"] if copying else []), "-t", bench.connections, "-n", messages,
-                            "-s", size, "-u", bench.users, directory])
-    return {"rate": messages / got["seconds"], "cpu_us": got["cpu"] / messages * 1e6}
-
-
-def count_syncs(bench, server, size):
-    """System calls that sync, a message; None without strace."""
-    if not shutil.which("strace"):
-        return None
-    messages = 200
-    with tempfile.NamedTemporaryFile(prefix="syncs-") as out:
-        tracer = subprocess.Popen(["strace", "-f", "-qq", "-e", "trace=" + SYNCS, "-o", out.name,
-                                   *(word for pid in server.pids() for word in ("-p", str(pid)))],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
-        send(bench, server, messages, size)
-        time.sleep(1)
-        tracer.send_signal(2)
-        tracer.wait()
-        lines = pathlib.Path(out.name).read_text(errors="replace")
-    return len(re.findall(r"^\d+ +\w+\(", lines, re.M)) / messages
-
-
-# -- The machine ------------------------------------------------------------------------
-
-
-def file_system(path):
-    """The type of the file system that a path is on."""
-    path, best, kind = str(pathlib.Path(path).resolve()), "", "?"
-    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
-        where, this = line.split()[1:3]
-        inside = path == where or path.startswith(where.rstrip("/") + "/")
-        if inside and len(where) >= len(best):
-            best, kind = where, this
-    return kind
-
-
-def machine():
-    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return {"processor": model[1] if model else platform.machine(), "processors": os.cpu_count(),
-            "kernel": platform.release()}
+# -- Where -----------------------------------------------------------------------------------
 
 
 def places(bench):
@@ -138,10 +51,10 @@ def how_many(bench, rate, size, name):
 
 
 class Table:
-    """Runs of one place and size, by contestant, a list each with one entry a round."""
+    """Runs of one kind, place and size, by contestant, a list each with one entry a round."""
 
-    def __init__(self, place, size):
-        self.place, self.size, self.runs, self.extra = place, size, {}, {}
+    def __init__(self, kind, place, size):
+        self.kind, self.place, self.size, self.runs, self.extra = kind, place, size, {}, {}
 
     def add(self, name, result):
         self.runs.setdefault(name, []).append(result)
@@ -156,64 +69,130 @@ class Table:
         return statistics.median(a[key] / b[key] for a, b in zip(self.runs[name], self.runs[other]) if b[key])
 
     def result(self):
-        return {"place": self.place, "size": self.size, "runs": self.runs, "extra": self.extra}
+        return {"kind": self.kind, "place": self.place, "size": self.size, "runs": self.runs, "extra": self.extra}
 
 
-def start_servers(bench, stack, directory):
+def start_servers(bench, stack, directory, relay=False):
+    """Those that are wanted and there, running."""
     started = []
+    kinds = servers.RELAYS if relay else servers.ALL
     for name in bench.servers:
-        kind = servers.ALL[name]
-        reason = kind.unavailable()
+        if name not in kinds:
+            continue
+        reason = kinds[name].unavailable()
         if reason:
             print(f"skipped: {name}: {reason}", file=sys.stderr)
             continue
-        server = kind(pathlib.Path(directory), bench.users)
+        sink = servers.Sink() if relay else None
+        if sink:
+            stack.callback(sink.stop)
+            sink.start()
+        server = kinds[name](directory, bench.users, sink)
         stack.callback(server.stop)
         server.start()
         started.append(server)
     return started
 
 
-def measure(bench, table, started, directory, floor_directory):
-    size, counts = table.size, {}
-    for server in started:
-        warm = send(bench, server, 100, size)
-        counts[server] = how_many(bench, 100 / warm["seconds"], size, table.place)
-        warm = send(bench, server, counts[server] // 2 + 1, size)
-        counts[server] = how_many(bench, (counts[server] // 2 + 1) / warm["seconds"], size, table.place)
-        server.clear()
-    warm = run_floor(bench, floor_directory, 500, size)
-    floor_count = how_many(bench, warm["rate"], size, table.place)
-    for number in range(bench.repeat):
-        print(f"{table.place}, {size} octets, round {number + 1} of {bench.repeat}", file=sys.stderr)
-        for server in started:
-            table.add(server.name, run_server(bench, server, counts[server], size))
-            if table.place == "tmpfs":
-                server.clear()
-        table.add("floor", run_floor(bench, floor_directory, floor_count, size))
-        table.add("copy", run_floor(bench, floor_directory, floor_count, size, copying=True))
+def warm_up(bench, server, table):
+    """How many messages a run of that server shall have."""
+    count = 50
+    for _ in range(2):
+        got = send(bench, server, count, table.size)
+        count = how_many(bench, count / got["seconds"], table.size, table.place)
+    server.clear()
+    return count
+
+
+def one_round(bench, table, counts, floor_directory, floor_count):
+    for server, count in counts.items():
+        table.add(server.name, run_server(bench, server, count, table.size))
         if table.place == "tmpfs":
-            servers.clear(pathlib.Path(floor_directory).glob("user*"))
+            server.clear()
+    table.add("floor", run_floor(bench, floor_directory, floor_count, table.size))
+    table.add("copy", run_floor(bench, floor_directory, floor_count, table.size, copying=True))
+    if table.place == "tmpfs":
+        servers.clear(pathlib.Path(floor_directory).glob("user*"))
+
+
+def measure(bench, table, started, directory):
+    with tempfile.TemporaryDirectory(prefix="floor-", dir=directory) as floor_directory:
+        counts = {server: warm_up(bench, server, table) for server in started}
+        warm = run_floor(bench, floor_directory, 500, table.size)
+        floor_count = how_many(bench, warm["rate"], table.size, table.place)
+        for number in range(bench.repeat):
+            print(f"{table.kind}, {table.place}, {table.size} octets, round {number + 1} of {bench.repeat}",
+                  file=sys.stderr)
+            one_round(bench, table, counts, floor_directory, floor_count)
     for server in started:
-        alone = servers.run_json([bench.load, *server.options, "-c", 1, "-n", 100, "-s", size, "-u", bench.users,
-                                  server.port])
+        alone = send(bench, server, 100, table.size, connections=1)
         table.extra[server.name] = {"alone_us": alone["us_median"]}
-        if size == bench.sizes[0]:
-            table.extra[server.name]["syncs"] = count_syncs(bench, server, size)
+        if table.size == bench.sizes[0]:
+            table.extra[server.name]["syncs"] = count_syncs(bench, server, table.size)
+        server.clear()
 
 
 def run(bench):
     tables = []
-    for name, directory in places(bench).items():
-        with contextlib.ExitStack() as stack:
-            floor_directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="floor-", dir=directory))
-            started = start_servers(bench, stack, directory)
-            for size in bench.sizes:
-                tables.append(Table(name, size))
-                measure(bench, tables[-1], started, directory, floor_directory)
-                for server in started:
-                    server.clear()
+    for place, directory in places(bench).items():
+        for kind in ("local", "relay"):
+            if kind not in bench.kinds:
+                continue
+            with contextlib.ExitStack() as stack:
+                started = start_servers(bench, stack, directory, kind == "relay")
+                for size in bench.sizes:
+                    tables.append(Table(kind, place, size))
+                    measure(bench, tables[-1], started, directory)
     return tables
+
+
+# -- Much at once ------------------------------------------------------------------------------
+
+
+def many_recipients(bench, directory):
+    """A message for very many, relayed to each: {server: figures}."""
+    results = {}
+    with contextlib.ExitStack() as stack:
+        for server in start_servers(bench, stack, directory, relay=True):
+            runs = []
+            for _ in range(bench.repeat):
+                got = run_server(bench, server, 1, bench.sizes[0], recipients=bench.recipients, connections=1)
+                runs.append({"seconds": 1 / got["rate"], "accepted": got["median_us"] / 1e6,
+                             "cpu_us": got["cpu_us"] / bench.recipients})
+            results[server.name] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+            results[server.name]["memory"] = resident(server.pids())["most"]
+    return results
+
+
+def full_queue(bench, directory):
+    """A queue of very many messages for a host that is down."""
+    sink = servers.Sink()  # never started
+    server = servers.Ours(directory, bench.users, sink)
+    result = {}
+    try:
+        server.start()
+        begin = time.monotonic()
+        servers.run_json([bench.load, *server.options, "-c", bench.connections, "-n", bench.queued, "-s",
+                          bench.sizes[0], "-u", bench.users, server.port])
+        result["accepted_rate"] = bench.queued / (time.monotonic() - begin)
+        result["filling"] = resident(server.pids())
+        server.daemon.stop(remove=False)
+        begin = time.monotonic()
+        server.daemon.log_file.unlink()
+        server.daemon.start()
+        result["start_seconds"] = time.monotonic() - begin
+        begin = time.monotonic()
+        listing = subprocess.Popen([servers.MAILSERVCTL, "-c", server.daemon.conf, "queue", "list"],
+                                   stdout=subprocess.PIPE, text=True)
+        listing.stdout.readline()
+        result["first_line_seconds"] = time.monotonic() - begin
+        result["lines"] = 1 + sum(1 for _ in listing.stdout)
+        listing.wait()
+        result["list_seconds"] = time.monotonic() - begin
+        result["started"] = resident(server.pids())
+    finally:
+        server.stop()
+    return result
 
 
 # -- Words --------------------------------------------------------------------------------------
@@ -224,7 +203,8 @@ def number(value, form="{:.0f}"):
 
 
 def show(table):
-    print(f"\n## {table.size} octets, {table.place}\n")
+    what = "local delivery" if table.kind == "local" else "relaying"
+    print(f"\n## {what}, {table.size} octets, {table.place}\n")
     print("| | messages/s | x Postfix's | CPU us/message | of Postfix's | median ms | 99 % ms | alone ms "
           "| syncs/message |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -242,8 +222,27 @@ def show(table):
         print("| " + " | ".join([name, *cells]) + " |")
 
 
-def by(tables, place, size):
-    return next((table for table in tables if (table.place, table.size) == (place, size)), None)
+def show_many(bench, results):
+    print(f"\n## A message for {bench.recipients} recipients, relayed\n")
+    print("| | accepted in s | all sent in s | CPU us/recipient | most memory MB |")
+    print("|---|---|---|---|---|")
+    for name, result in results.items():
+        print(f"| {name} | {result['accepted']:.2f} | {result['seconds']:.2f} | {result['cpu_us']:.0f} "
+              f"| {result['memory'] / 1e6:.0f} |")
+
+
+def show_queue(bench, result):
+    print(f"\n## {bench.queued} messages in the queue\n")
+    print(f"- accepted at {result['accepted_rate']:.0f}/s")
+    print(f"- most memory {result['filling']['most'] / 1e6:.0f} MB; {result['started']['most'] / 1e6:.0f} MB after a "
+          "new start and a listing")
+    print(f"- started in {result['start_seconds']:.2f} s")
+    print(f"- the first line of `queue list` after {result['first_line_seconds']:.3f} s, all {result['lines']} after "
+          f"{result['list_seconds']:.2f} s")
+
+
+def by(tables, kind, place, size):
+    return next((t for t in tables if (t.kind, t.place, t.size) == (kind, place, size)), None)
 
 
 def check(what, value, wanted, least=False):
@@ -257,14 +256,17 @@ def check(what, value, wanted, least=False):
 def verdict(bench, tables):
     print("\n## Wanted\n")
     small, large = bench.sizes[0], bench.sizes[-1]
-    memory, disk = by(tables, "tmpfs", small), by(tables, "disk", small)
+    memory, disk = by(tables, "local", "tmpfs", small), by(tables, "local", "disk", small)
     if memory:
         check("CPU a message, of Postfix's", memory.ratio("mailservd", "postfix", "cpu_us"), 1 / 10)
         check("CPU a message, of OpenSMTPD's", memory.ratio("mailservd", "opensmtpd", "cpu_us"), 1 / 25)
         check("messages/s, times Postfix's", memory.ratio("mailservd", "postfix", "rate"), 5, least=True)
     if disk:
         check("messages/s on disk, of the floor's", disk.ratio("mailservd", "floor", "rate"), 0.8, least=True)
-    big = by(tables, "tmpfs", large)
+    relay = by(tables, "relay", "tmpfs", small)
+    if relay:
+        check("CPU of relaying a message, of Postfix's", relay.ratio("mailservd", "postfix", "cpu_us"), 1 / 5)
+    big = by(tables, "local", "tmpfs", large)
     if big and memory and large > small and "mailservd" in big.runs:
         # What a large message costs more than a small one, and what copying that much costs.
         more = [(b["cpu_us"] - s["cpu_us"]) / (cb["cpu_us"] - cs["cpu_us"]) for b, s, cb, cs in zip(
@@ -276,6 +278,9 @@ def options():
     parser = argparse.ArgumentParser()
     parser.add_argument("load")
     parser.add_argument("floor")
+    parser.add_argument("sink")
+    parser.add_argument("--kinds", type=lambda s: s.split(","), default=["local", "relay", "many", "queue"],
+                        help="of measurements: local, relay, many (recipients), queue (full)")
     parser.add_argument("--servers", type=lambda s: s.split(","), default=list(servers.ALL))
     parser.add_argument("--places", type=lambda s: s.split(","), default=["tmpfs", "disk"])
     parser.add_argument("--tmpfs", default="/dev/shm")
@@ -288,23 +293,34 @@ def options():
     parser.add_argument("--most", type=int, default=30000, help="messages of a run")
     parser.add_argument("--most-disk", type=int, default=4000, help="messages of a run on disk")
     parser.add_argument("--bytes", type=int, default=400 << 20, help="of a run")
+    parser.add_argument("--recipients", type=int, default=2000, help="of the message for many")
+    parser.add_argument("--queued", type=int, default=100000, help="messages in the full queue")
     parser.add_argument("--json", help="a file for all that was measured")
     return parser.parse_args()
 
 
 def main():
     bench = options()
+    servers.Sink.program = bench.sink
     about = machine()
     tables = run(bench)
+    where = next(iter(places(bench).values()))
+    many = many_recipients(bench, where) if "many" in bench.kinds else None
+    queue = full_queue(bench, where) if "queue" in bench.kinds else None
     print(f"{about['processor']}, {about['processors']} processors, Linux {about['kernel']}; "
           f"tmpfs, and disk: {file_system(bench.disk)}; {bench.connections} connections, {bench.users} mailboxes, "
           f"medians of {bench.repeat} rounds")
     for table in tables:
         show(table)
+    if many:
+        show_many(bench, many)
+    if queue:
+        show_queue(bench, queue)
     verdict(bench, tables)
     if bench.json:
         pathlib.Path(bench.json).write_text(json.dumps(
-            {"machine": about, "options": vars(bench), "tables": [table.result() for table in tables]}, indent=1))
+            {"machine": about, "options": vars(bench), "tables": [table.result() for table in tables],
+             "many": many, "queue": queue}, indent=1))
 
 
 main()

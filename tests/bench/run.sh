@@ -18,4 +18,5 @@ ninja -C "$build" >/dev/null
 cc=${CC:-cc}
 "$cc" -O2 -D_GNU_SOURCE -o "$build/load" tests/bench/load.c
 "$cc" -O2 -D_GNU_SOURCE -pthread -o "$build/floor" tests/bench/floor.c
-MAILSERV_BUILD=$build exec /usr/bin/python3 tests/bench/bench.py "$build/load" "$build/floor" "$@"
+"$cc" -O2 -D_GNU_SOURCE -o "$build/sink" tests/bench/sink.c
+MAILSERV_BUILD=$build exec /usr/bin/python3 tests/bench/bench.py "$build/load" "$build/floor" "$build/sink" "$@"

@@ -1,7 +1,8 @@
 """The servers that are measured, each started from nothing in a directory, on loopback.
 
 Every class has: name, unavailable() (None, or why it is skipped), start(), stop(), pids(), port, options of
-the load generator, maildirs(), stored() - how many messages are in these - and clear(), which removes them.
+the load generator, arrived() - how many messages are where they belong: in the Maildirs of its users or,
+when it was given a sink, there - and clear(), which removes them.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,9 +21,11 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import dovecot  # noqa: E402
 import opensmtpd  # noqa: E402
 import postfix  # noqa: E402
-from daemon import Daemon, free_port  # noqa: E402
+from daemon import MAILSERVCTL, Daemon, free_port  # noqa: E402
+from jail import listens, wait_for  # noqa: E402
 
 DOMAIN = "example.org"
+ELSEWHERE = "elsewhere.example"
 
 
 def tree(pid):
@@ -58,26 +62,65 @@ def clear(maildirs):
                     os.unlink(entry.path)
 
 
+class Sink:
+    """The process that takes mail and throws it away, counting (sink.c)."""
+
+    program = None
+
+    def __init__(self):
+        self.port = free_port()
+        self.counts = tempfile.NamedTemporaryFile(prefix="sink-")
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([self.program, str(self.port), self.counts.name])
+        wait_for(lambda: listens(self.port), "the sink does not start", self.process)
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def count(self, which=1):
+        """Messages (0) or recipients (1) that it took."""
+        data = pathlib.Path(self.counts.name).read_bytes()
+        return struct.unpack("=QQ", data)[which] if len(data) == 16 else 0
+
+
 class Server:
     """What all of them have in common."""
 
-    options = []
+    lmtp = False
 
-    def stored(self):
-        return count_messages(self.maildirs())
+    def __init__(self, directory, users, sink=None):
+        self.directory, self.users, self.sink = pathlib.Path(directory), users, sink
+        self.names = [f"user{i}" for i in range(users)]
+
+    @property
+    def options(self):
+        return (["-l"] if self.lmtp else []) + (["-d", ELSEWHERE] if self.sink else [])
+
+    def arrived(self):
+        return self.sink.count() if self.sink else count_messages(self.maildirs())
 
     def clear(self):
-        clear(self.maildirs())
+        if not self.sink:
+            clear(self.maildirs())
 
 
 class Ours(Server):
-    """mailservd, accepting by `role` (mx or lmtp) without TLS."""
+    """mailservd, taking mail as an MX without TLS."""
 
     name = "mailservd"
 
-    def __init__(self, directory, users):
-        self.directory, self.users = directory, users
+    def __init__(self, directory, users, sink=None, words=""):
+        super().__init__(directory, users, sink)
         self.daemon = None
+        self.words = "log_level = info\nlimits { messages = 1000000 recipients = 10000 }\n" + words
+        if sink:
+            self.words += (f'route "*" {{ host = "127.0.0.1" port = {sink.port} tls = none accept = true }}\n'
+                           "queue { connection_messages = 1000 }\n")
 
     @staticmethod
     def unavailable():
@@ -86,11 +129,10 @@ class Ours(Server):
     def start(self):
         before, tempfile.tempdir = tempfile.tempdir, str(self.directory)
         try:
-            self.daemon = Daemon(words="log_level = info\nlimits { messages = 1000000 }",
-                                 listeners={"smtp": "role = mx tls = none"}, accounts=False)
+            self.daemon = Daemon(words=self.words, listeners={"smtp": "role = mx tls = none"}, accounts=False)
         finally:
             tempfile.tempdir = before
-        self.daemon.passwd.write_text("".join(f"user{i}@{DOMAIN}:{{PLAIN}}x\n" for i in range(self.users)))
+        self.daemon.passwd.write_text("".join(f"{name}@{DOMAIN}:{{PLAIN}}x\n" for name in self.names))
         self.daemon.start()
         self.port = self.daemon.ports["smtp"]
 
@@ -102,20 +144,21 @@ class Ours(Server):
         return tree(self.daemon.process.pid)
 
     def maildirs(self):
-        return [self.daemon.mail / DOMAIN / f"user{i}" for i in range(self.users)]
+        return [self.daemon.mail / DOMAIN / name for name in self.names]
 
 
 class Postfix(Server):
-    """Postfix: smtpd, cleanup, qmgr, virtual(8) into Maildirs."""
+    """Postfix: smtpd, cleanup, qmgr, and virtual(8) into Maildirs or smtp(8)."""
 
     name = "postfix"
     unavailable = staticmethod(postfix.unavailable)
 
-    def __init__(self, directory, users):
-        self.names = [f"user{i}" for i in range(users)]
-        self.server = postfix.Postfix((DOMAIN,), users=self.names, directory=directory, log=False,
-                                      settings={"queue_run_delay": "300s", "minimal_backoff_time": "300s",
-                                                "message_size_limit": "50000000"})
+    def __init__(self, directory, users, sink=None):
+        super().__init__(directory, users, sink)
+        self.server = postfix.Postfix(
+            (DOMAIN,), users=self.names, directory=directory, log=False, relay=sink and sink.port,
+            settings={"queue_run_delay": "300s", "minimal_backoff_time": "300s", "message_size_limit": "50000000",
+                      "smtpd_recipient_limit": "10000", "smtp_tls_security_level": "none"})
 
     def start(self):
         self.server.start()
@@ -132,15 +175,16 @@ class Postfix(Server):
 
 
 class OpenSMTPD(Server):
-    """OpenSMTPD: its queue, then mail.maildir."""
+    """OpenSMTPD: its queue, then mail.maildir or its mta."""
 
     name = "opensmtpd"
     unavailable = staticmethod(opensmtpd.unavailable)
 
-    def __init__(self, directory, users):
-        self.names = [f"user{i}" for i in range(users)]
-        self.server = opensmtpd.OpenSMTPD((DOMAIN,), directory=directory,
-                                          settings="smtp limit max-mails 1000000\nsmtp max-message-size 50M")
+    def __init__(self, directory, users, sink=None):
+        super().__init__(directory, users, sink)
+        self.server = opensmtpd.OpenSMTPD(
+            (DOMAIN,), directory=directory, relay_url=sink and f"smtp+notls://127.0.0.1:{sink.port}",
+            settings="smtp limit max-mails 1000000\nsmtp limit max-rcpt 10000\nsmtp max-message-size 50M")
 
     def start(self):
         self.server.start()
@@ -160,13 +204,13 @@ class Dovecot(Server):
     """Dovecot's LMTP, saving as it does by default."""
 
     name = "dovecot-lmtp"
-    options = ["-l"]
+    lmtp = True
     unavailable = staticmethod(dovecot.unavailable)
 
-    def __init__(self, directory, users):
+    def __init__(self, directory, users, sink=None):
+        super().__init__(directory, users, sink)
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="dovecot-bench-", dir=directory))
         self.home.chmod(0o755)
-        self.names = [f"user{i}" for i in range(users)]
         self.server = dovecot.Dovecot(self.home, lmtp=True, settings=f"mail_location = maildir:{self.home}/%n\n"
                                       "auth_username_format = %Ln\n")
 
@@ -186,6 +230,7 @@ class Dovecot(Server):
 
 
 ALL = {server.name: server for server in (Ours, Postfix, OpenSMTPD, Dovecot)}
+RELAYS = {server.name: server for server in (Ours, Postfix, OpenSMTPD)}
 
 
 def run_json(command):
