@@ -340,7 +340,7 @@ static void describe(const struct relay_notice *all, size_t i, struct msv_dsn_re
 		.orcpt = target->orcpt && *target->orcpt ? target->orcpt : NULL,
 		.code = o->code,
 		.status = *o->enhanced ? o->enhanced : NULL,
-		.text = o->text,
+		.text = o->last ? o->last : o->text,
 		.remote = o->remote,
 		.host = all->host,
 		.last_attempt = (int64_t)(msv_relay_now(work->relay) / SECOND),

@@ -106,7 +106,7 @@ static void begin_remote(struct msv_relay *relay, struct relay_work *work)
 	} else {
 		relay->held = work;
 		idle = msv_relay_session_idle(relay, NULL);
-		if (idle)
+		if (idle && !msv_relay_session_quitting(relay))
 			msv_relay_session_quit(idle);
 	}
 }
@@ -170,7 +170,7 @@ static void look_now(struct msv_task *task)
 {
 	struct msv_relay *relay =
 	    (struct msv_relay *)(void *)((char *)task - offsetof(struct msv_relay, task));
-	if (relay->held && (relay->paused || relay->places < relay->connections)) {
+	if (relay->held && (relay->paused || has_room(relay))) {
 		struct relay_work *held = relay->held;
 		relay->held = NULL;
 		begin(relay, held);

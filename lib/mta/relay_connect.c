@@ -31,6 +31,7 @@ void msv_relay_session_remember(
 	s->reason.enhanced = s->reason_enhanced;
 	s->reason.text = text ? text : "no memory for the reason";
 	s->reason_permanent = permanent;
+	s->doubt |= !permanent;
 }
 
 static void forget_reason(struct relay_session *s)
@@ -100,7 +101,7 @@ static void give_up(struct relay_session *s, bool tried)
 		msv_relay_place_update(s->relay, s->destination);
 		s->work->until = msv_relay_now(s->relay) + CROWDED;
 		verdict = RELAY_BACK;
-	} else if (s->reason_permanent) {
+	} else if (s->reason_permanent && !s->doubt) {
 		verdict = RELAY_NEVER;
 	} else if (!tried) {
 		wait_with_others(s);
@@ -177,7 +178,7 @@ void msv_relay_connect(struct relay_session *s)
 	size_t cap = 0;
 	msv_relay_hops_clear(s);
 	forget_reason(s);
-	s->crowded = s->clear = s->unmakable = s->tried = false;
+	s->crowded = s->clear = s->tried = s->doubt = false;
 	s->soonest = UINT64_MAX;
 	s->began = msv_relay_now(s->relay);
 	msv_relay_session_state(s, RELAY_RESOLVING);
@@ -374,6 +375,7 @@ static void connect_to(struct relay_session *s)
 	}
 	msv_relay_session_state(s, RELAY_CONNECTING);
 	s->began = msv_relay_now(s->relay);
+	s->unmakable = false;
 	s->op = op.op;
 	s->relay->transport->connect(s->relay->transport->self, &target, op);
 }
@@ -395,6 +397,7 @@ static bool take_host(struct relay_session *s, struct relay_peer *host)
 	if (msv_relay_peer_blocked(&s->relay->hosts, host)) {
 		if (host->blocked < s->soonest)
 			s->soonest = host->blocked;
+		s->doubt = true;
 		if (!s->reason.text)
 			msv_relay_session_remember(s, &reason, false);
 		return false;

@@ -85,6 +85,7 @@ struct relay_outcome {
 	bool warned;  /* LATER, BLOCKED: the sender is told of the delay */
 	uint64_t next;
 	char *text;        /* may be NULL */
+	char *last;        /* expired: the reason before that; may be NULL */
 	char enhanced[12]; /* "" none */
 	int code;
 	bool remote;
@@ -199,6 +200,7 @@ struct relay_session {
 	char tls[16];        /* "" in the clear */
 	unsigned extensions; /* MSV_SMTP_EXT_* */
 	uint32_t rcpt_max;   /* 0 not told */
+	bool doubt;          /* an address may do another time */
 	bool unmakable;      /* the client could not be configured */
 	unsigned messages;   /* that came through over this connection */
 	unsigned restarts;   /* in a row, of connections that ended too early */
@@ -217,6 +219,8 @@ void msv_relay_session_use(struct relay_session *session, struct relay_work *wor
 /* The idle one of a destination (NULL: of any, the longest there), or NULL. */
 struct relay_session *msv_relay_session_idle(
     struct msv_relay *relay, const struct relay_peer *destination);
+/* One is ending: its place will be free. */
+bool msv_relay_session_quitting(const struct msv_relay *relay);
 /* Ends it: says QUIT when it can. */
 void msv_relay_session_quit(struct relay_session *session);
 /* Ends them all at once. */

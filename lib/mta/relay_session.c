@@ -85,6 +85,14 @@ struct relay_session *msv_relay_session_idle(
 	return found;
 }
 
+bool msv_relay_session_quitting(const struct msv_relay *relay)
+{
+	for (const struct relay_session *s = relay->sessions; s; s = s->next)
+		if (s->state == RELAY_QUITTING)
+			return true;
+	return false;
+}
+
 void msv_relay_session_start(
     struct msv_relay *relay, struct relay_peer *destination, struct relay_work *work)
 {

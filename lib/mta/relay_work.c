@@ -11,11 +11,18 @@
 
 /* -- Its life ----------------------------------------------------------------------- */
 
+static void outcome_clear(struct relay_work *work, size_t i)
+{
+	msv_free(work->env, work->outcomes[i].text);
+	msv_free(work->env, work->outcomes[i].last);
+	work->outcomes[i] = (struct relay_outcome){ 0 };
+}
+
 static void work_free(struct relay_work *work)
 {
 	msv_relay_notices_free(work);
 	for (size_t i = 0; work->outcomes && i < work->targets; i++)
-		msv_free(work->env, work->outcomes[i].text);
+		outcome_clear(work, i);
 	msv_free(work->env, work->outcomes);
 	msv_free(work->env, work->results);
 	msv_free(work->env, work->host);
@@ -107,8 +114,8 @@ void msv_relay_work_say(struct relay_work *work, size_t i, enum relay_verdict ve
     const struct relay_reason *reason)
 {
 	struct relay_outcome *o = &work->outcomes[i];
-	msv_free(work->env, o->text);
-	*o = (struct relay_outcome){ .verdict = verdict };
+	outcome_clear(work, i);
+	o->verdict = verdict;
 	if (!reason)
 		return;
 	o->code = reason->code;
@@ -192,7 +199,7 @@ static void expire(struct relay_work *work, struct relay_outcome *o)
 	memcpy(o->enhanced, "4.4.7", sizeof "4.4.7");
 	if (!text)
 		return;
-	msv_free(work->env, o->text);
+	o->last = o->text;
 	o->text = text;
 }
 

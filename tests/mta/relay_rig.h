@@ -31,7 +31,8 @@ struct host {
 	struct {
 		const char *part, *reply;
 	} rcpts[4];
-	unsigned most; /* connections at once; the others get 421 */
+	const struct msv_smtp_config *server; /* a real one, instead of all of this */
+	unsigned most;                        /* connections at once; the others get 421 */
 	bool lmtp;
 	bool silent_end;       /* takes the message, and the connection is gone */
 	unsigned messages_max; /* then 421 to MAIL */
@@ -256,6 +257,11 @@ static inline struct msv_conn *world_accept(
 	if (!host || host->error) {
 		*error = host ? host->error : MSV_ERR_IO;
 		return NULL;
+	}
+	if (host->server) {
+		struct msv_conn *conn = NULL;
+		*error = msv_smtp_server_new(rig.env, host->server, &peer, &conn);
+		return *error ? NULL : conn;
 	}
 	struct talk *t = msv_alloc(rig.env, sizeof *t);
 	*error = MSV_ERR_NOMEM;
