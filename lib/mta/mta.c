@@ -142,6 +142,7 @@ void msv_mta_free(struct msv_mta *mta)
 	if (!mta)
 		return;
 	struct msv_env *env = mta->env;
+	msv_env_enter(env); /* nothing runs meanwhile that knows this mta */
 	msv_relay_free(mta->relay);
 	mta->relay = NULL;
 	msv_mta_notices_free(mta);
@@ -158,5 +159,6 @@ void msv_mta_free(struct msv_mta *mta)
 	msv_free(env, mta->spool);
 	msv_free(env, mta->postmaster);
 	msv_free(env, mta);
+	msv_env_leave_quietly(env);
 	msv_env_unref(env);
 }
