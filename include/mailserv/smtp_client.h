@@ -132,7 +132,8 @@ struct msv_smtp_send_op {
  * - 8BITMIME (RFC 6152): when the next hop lacks it, each part of the body with
  *   octets beyond 127 is encoded - text as quoted-printable, all else as base64
  *   - and its Content-Transfer-Encoding says so.  A message with a DKIM signature
- *   is not converted, nor is one with such octets in its header; as it may not
+ *   (told so, or found in its header) is not converted, nor is one with such octets in
+ *   its header; as it may not
  *   be sent either (RFC 6152 3), it fails with 554 5.6.3, for good.
  * - SMTPUTF8 (RFC 6531): when the next hop lacks it, domains go as A-labels; what
  *   still needs it - the header, a local part - fails with 553 5.6.7, for good;

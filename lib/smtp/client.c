@@ -6,6 +6,13 @@
 
 static const struct msv_proto smtp_proto, lmtp_proto;
 
+struct msv_smtp_client *msv_smtp_client_of(const struct msv_conn *conn)
+{
+	bool is = conn->proto == &smtp_proto || conn->proto == &lmtp_proto;
+
+	return is ? (struct msv_smtp_client *)conn : NULL;
+}
+
 /* -- The trace -------------------------------------------------------------------- */
 
 /* The embedder may free the connection in it: ask msv_conn_ended(). */
@@ -143,8 +150,6 @@ static bool read_reply(struct msv_smtp_client *c)
 }
 
 /* -- The end ---------------------------------------------------------------------------- */
-
-static void say_quit(struct msv_smtp_client *c);
 
 static void keep_end(struct msv_smtp_client *c, enum msv_smtp_stage stage,
     const struct msv_smtp_reply *reply, bool remote)
@@ -416,97 +421,12 @@ static void expire(struct msv_conn *conn)
 	}
 }
 
-/* -- Facts ------------------------------------------------------------------------------------------ */
-
-const char *msv_smtp_client_tls(const struct msv_smtp_client *c)
-{
-	const struct msv_filter *tls = msv_conn_filter(&c->conn, "tls");
-	const char *version = NULL;
-
-	if (!tls || (tls->ops->ready && !tls->ops->ready(tls)))
-		return "";
-	if (tls->ops->describe)
-		version = tls->ops->describe(tls);
-	return version && *version ? version : "TLS";
-}
-
-static struct msv_smtp_client *client_of(const struct msv_conn *conn)
-{
-	return conn->proto->step == step ? (struct msv_smtp_client *)conn : NULL;
-}
-
-static enum msv_smtp_client_state state_of(const struct msv_smtp_client *c)
-{
-	if (c->end.code || c->over || msv_conn_ended(&c->conn))
-		return MSV_SMTP_CLIENT_OVER;
-	if (!c->ready)
-		return MSV_SMTP_CLIENT_SETUP;
-	return c->first ? MSV_SMTP_CLIENT_BUSY : MSV_SMTP_CLIENT_IDLE;
-}
-
-static void conn_info(const struct msv_conn *conn, struct msv_conn_info *info)
-{
-	static const char *const words[] = { "setup", "idle", "sending", "over" };
-	const struct msv_smtp_client *c = (const struct msv_smtp_client *)conn;
-
-	info->state = words[state_of(c)];
-	if (c->authenticated)
-		info->user = c->config.username;
-	info->memory += sizeof(*c) - sizeof(*conn) + c->piece.cap + c->chunk.cap;
-}
-
-static void info_session(const struct msv_smtp_client *c, struct msv_smtp_client_info *all)
-{
-	const char *why = NULL;
-
-	all->state = state_of(c);
-	all->greeting_host = c->greeting_host;
-	all->hello_host = c->hello_host;
-	all->esmtp = c->hop.esmtp;
-	all->extensions = c->hop.extensions;
-	all->size_limit = c->hop.size_limit;
-	all->mail_max = c->hop.mail_max;
-	all->rcpt_max = c->hop.rcpt_max;
-	all->rcpt_domain_max = c->hop.rcpt_domain_max;
-	all->tls = msv_smtp_client_tls(c);
-	all->tls_verified = msv_tls_verified(&c->conn, &why);
-	if (msv_conn_filter(&c->conn, "tls") && why)
-		all->tls_problem = why;
-	all->authenticated = c->authenticated;
-	all->messages = c->mails;
-	all->waiting = c->waiting;
-	if (c->end.code) {
-		all->end = msv_verdict_of(c->end_stage, &c->end);
-		all->end.remote = c->end_remote;
-		all->end.permanent = false;
-	}
-}
-
-void msv_smtp_client_info(const struct msv_conn *conn, struct msv_smtp_client_info *info)
-{
-	const struct msv_smtp_client *c = client_of(conn);
-	size_t size = info->size;
-	struct msv_smtp_client_info all = {
-		.size = size,
-		.state = MSV_SMTP_CLIENT_OVER,
-		.greeting_host = "",
-		.hello_host = "",
-		.tls = "",
-		.tls_problem = "",
-		.end = { .enhanced = "", .text = "" },
-	};
-
-	if (c)
-		info_session(c, &all);
-	memcpy(info, &all, size < sizeof(all) ? size : sizeof(all));
-}
-
 /* -- What the embedder asks ------------------------------------------------------------------------- */
 
 void msv_smtp_client_send(
     struct msv_conn *conn, const struct msv_smtp_message *message, struct msv_smtp_send_op op)
 {
-	struct msv_smtp_client *c = client_of(conn);
+	struct msv_smtp_client *c = msv_smtp_client_of(conn);
 	struct msv_env *env = conn->env;
 
 	msv_env_enter(env);
@@ -519,7 +439,7 @@ void msv_smtp_client_send(
 
 void msv_smtp_client_quit(struct msv_conn *conn)
 {
-	struct msv_smtp_client *c = client_of(conn);
+	struct msv_smtp_client *c = msv_smtp_client_of(conn);
 	struct msv_env *env = conn->env;
 
 	if (!c)
@@ -545,18 +465,6 @@ static void shut_down(struct msv_conn *conn, enum msv_shutdown why)
 
 /* -- The beginning and the end of the struct --------------------------------------------------------- */
 
-static void free_strings(struct msv_smtp_client *c)
-{
-	struct msv_env *env = c->conn.env;
-	const char *password = c->config.password;
-
-	msv_free(env, (char *)c->config.hostname);
-	msv_free(env, (char *)c->config.server_name);
-	msv_free(env, (char *)c->config.username);
-	if (password)
-		msv_free_secret(env, (char *)password, strlen(password) + 1);
-}
-
 static void destroy(struct msv_conn *conn)
 {
 	struct msv_smtp_client *c = (struct msv_smtp_client *)conn;
@@ -571,84 +479,13 @@ static void destroy(struct msv_conn *conn)
 	msv_smtp_body_fini(c);
 	msv_buf_fini(&c->sasl_text);
 	msv_buf_fini(&c->sasl_challenge);
-	free_strings(c);
+	msv_smtp_client_forget_config(c);
 }
 
-static const struct msv_proto smtp_proto = { "smtp-client", step, expire, shut_down, conn_info,
-	destroy, over };
-static const struct msv_proto lmtp_proto = { "lmtp-client", step, expire, shut_down, conn_info,
-	destroy, over };
-
-static void set_default(uint32_t *value, uint32_t usual)
-{
-	if (!*value)
-		*value = usual;
-}
-
-static void fill_in(struct msv_smtp_client_config *c)
-{
-	if (!c->hostname)
-		c->hostname = "localhost";
-	set_default(&c->greeting_s, 300);
-	set_default(&c->tls_s, 60);
-	set_default(&c->command_s, 300);
-	set_default(&c->data_s, 120);
-	set_default(&c->block_s, 180);
-	set_default(&c->end_s, 600);
-	set_default(&c->quit_s, 5);
-	set_default(&c->idle_s, 60);
-	set_default(&c->reply_line_max, 4096);
-	if (c->reply_line_max > 32768)
-		c->reply_line_max = 32768;
-	set_default(&c->reply_octets_max, 65536);
-	if (!c->tls && c->tls_mode == MSV_SMTP_TLS_OPPORTUNISTIC)
-		c->tls_mode = MSV_SMTP_TLS_OFF;
-}
-
-/* A name that is one word on the wire. */
-static bool hostname_valid(const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < n; i++)
-		if (name[i] <= 0x20 || name[i] > 0x7e)
-			return false;
-	return n && n <= 255;
-}
-
-static bool config_valid(const struct msv_smtp_client_config *c)
-{
-	bool wants_tls = c->implicit_tls || c->tls_mode == MSV_SMTP_TLS_REQUIRED ||
-	                 c->tls_mode == MSV_SMTP_TLS_VERIFIED;
-
-	return hostname_valid(c->hostname) && c->tls_mode <= MSV_SMTP_TLS_VERIFIED &&
-	       (!wants_tls || c->tls) && (c->tls_mode != MSV_SMTP_TLS_VERIFIED || c->server_name) &&
-	       (!c->username || c->password);
-}
-
-static int copy_strings(struct msv_env *env, struct msv_smtp_client_config *c)
-{
-	const char **const strings[] = { &c->hostname, &c->server_name, &c->username,
-		&c->password };
-	int error = 0;
-
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-		char *copy = error ? NULL : msv_strdup(env, *strings[i]);
-		if (*strings[i] && !copy)
-			error = MSV_ERR_NOMEM;
-		*strings[i] = copy;
-	}
-	return error;
-}
-
-/* Reads a struct of a caller whose header may be older: what it lacks is 0. */
-static void take_config(struct msv_smtp_client_config *out, const struct msv_smtp_client_config *in)
-{
-	size_t given = in->size;
-
-	memset(out, 0, sizeof(*out));
-	memcpy(out, in, given < sizeof(*out) ? given : sizeof(*out));
-}
+static const struct msv_proto smtp_proto = { "smtp-client", step, expire, shut_down,
+	msv_smtp_client_conn_info, destroy, over };
+static const struct msv_proto lmtp_proto = { "lmtp-client", step, expire, shut_down,
+	msv_smtp_client_conn_info, destroy, over };
 
 int msv_smtp_client_new(struct msv_env *env, const struct msv_smtp_client_config *config,
     const struct msv_peer *peer, struct msv_conn **out)
@@ -659,10 +496,8 @@ int msv_smtp_client_new(struct msv_env *env, const struct msv_smtp_client_config
 	*out = NULL;
 	if (!c)
 		return MSV_ERR_NOMEM;
-	take_config(&c->config, config);
-	fill_in(&c->config);
 	c->conn.env = env;
-	error = config_valid(&c->config) ? copy_strings(env, &c->config) : MSV_ERR_INVAL;
+	error = msv_smtp_client_take_config(c, config);
 	if (error == MSV_ERR_INVAL) {
 		msv_free(env, c);
 		return error;
@@ -671,7 +506,7 @@ int msv_smtp_client_new(struct msv_env *env, const struct msv_smtp_client_config
 		error =
 		    msv_conn_init(&c->conn, env, c->config.lmtp ? &lmtp_proto : &smtp_proto, peer);
 	if (error) {
-		free_strings(c);
+		msv_smtp_client_forget_config(c);
 		msv_free(env, c);
 		return error;
 	}

@@ -102,8 +102,6 @@ void msv_smtp_say_hello(struct msv_smtp_client *c);
 void msv_smtp_log_in(struct msv_smtp_client *c);
 /* The session is set up. */
 void msv_smtp_ready(struct msv_smtp_client *c);
-/* TLS is on, its handshake over: "TLSv1.3"; else "". */
-const char *msv_smtp_client_tls(const struct msv_smtp_client *c);
 
 /* -- Messages (client_message.c) ----------------------------------------------------------- */
 
@@ -305,5 +303,21 @@ struct msv_smtp_client {
 	struct msv_buf piece, chunk; /* checked octets for conversion; octets of a chunk */
 	uint64_t sent;               /* octets of the body */
 };
+
+/* The client behind a conn, NULL when it speaks something else. */
+struct msv_smtp_client *msv_smtp_client_of(const struct msv_conn *conn);
+
+/* -- Facts (client_info.c), configuration (client_config.c) ------------------------------------------- */
+
+/* TLS is on, its handshake over: "TLSv1.3"; else "". */
+const char *msv_smtp_client_tls(const struct msv_smtp_client *c);
+/* For the conn's info. */
+void msv_smtp_client_conn_info(const struct msv_conn *conn, struct msv_conn_info *info);
+/* Copies and completes it; c->conn.env is set.  0; MSV_ERR_INVAL: nothing was
+ * copied; MSV_ERR_NOMEM. */
+int msv_smtp_client_take_config(
+    struct msv_smtp_client *c, const struct msv_smtp_client_config *config);
+/* Frees the copies; wipes the password. */
+void msv_smtp_client_forget_config(struct msv_smtp_client *c);
 
 #endif

@@ -27,6 +27,10 @@ struct msv_convert {
 	struct segment *segments;
 	size_t n, cap;
 
+	/* The first round: is the message signed? */
+	struct msv_header_reader header;
+	bool header_read, is_signed;
+
 	/* The round under way. */
 	uint64_t pos;
 	size_t at;   /* the segment pos is in, or before */
@@ -35,6 +39,14 @@ struct msv_convert {
 	struct msv_header_filter filter;
 	bool header_ended;
 };
+
+static int on_field(void *user, const struct msv_header_field *field)
+{
+	struct msv_convert *v = user;
+
+	v->is_signed = v->is_signed || msv_header_is(field, "DKIM-Signature");
+	return 0;
+}
 
 int msv_convert_new(struct msv_env *env, struct msv_convert **out)
 {
@@ -49,6 +61,7 @@ int msv_convert_new(struct msv_env *env, struct msv_convert **out)
 		msv_free(env, v);
 		return error;
 	}
+	msv_header_reader_init(&v->header, env, 1, on_field, v);
 	*out = v;
 	return 0;
 }
@@ -57,6 +70,7 @@ void msv_convert_free(struct msv_convert *v)
 {
 	if (!v)
 		return;
+	msv_header_reader_fini(&v->header);
 	msv_mime_parser_free(v->parser);
 	msv_mime_free(v->mime);
 	msv_free(v->env, v->segments);
@@ -325,10 +339,20 @@ static void walk(struct msv_convert *v, const char *p, size_t n, struct msv_buf 
 
 /* -- Rounds ------------------------------------------------------------------------------------------ */
 
+static int push_structure(struct msv_convert *v, const char *p, size_t n)
+{
+	int ended = v->header_read ? 0 : msv_header_reader_push(&v->header, p, n, NULL);
+
+	if (ended < 0)
+		return ended;
+	v->header_read = v->header_read || ended;
+	return msv_mime_parser_push(v->parser, p, n);
+}
+
 int msv_convert_push(struct msv_convert *v, const char *p, size_t n, struct msv_buf *out)
 {
 	if (v->round == STRUCTURE)
-		return msv_mime_parser_push(v->parser, p, n);
+		return push_structure(v, p, n);
 	walk(v, p, n, out);
 	return msv_buf_failed(out) ? MSV_ERR_NOMEM : 0;
 }
@@ -339,6 +363,12 @@ static int end_structure(struct msv_convert *v, const char **why)
 
 	if (error)
 		return error;
+	if (!v->header_read && msv_header_reader_end(&v->header) < 0)
+		return MSV_ERR_NOMEM;
+	if (v->is_signed) {
+		*why = "the next hop takes 7 bits alone, and a signed message is not converted";
+		return MSV_ERR_UNSUPPORTED;
+	}
 	if (v->mime->limited) {
 		*why = "the next hop takes 7 bits alone, and the message has too many parts";
 		return MSV_ERR_UNSUPPORTED;

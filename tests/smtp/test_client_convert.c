@@ -132,6 +132,8 @@ END_TEST
 START_TEST(refused)
 {
 	expect("Subject: \xc3\xa4\r\n\r\ntext\r\n", NULL);
+	/* RFC 6376: whatever was said of it. */
+	expect("Subject: x\r\ndkim-signature : v=1;\r\n b=\r\n\r\n\xff\r\n", NULL);
 	expect("Content-Transfer-Encoding: x-uuencode\r\n\r\n\xff\r\n", NULL);
 	expect("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: \xff\r\n\r\n--b--\r\n",
 	    NULL);
