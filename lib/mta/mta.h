@@ -254,6 +254,7 @@ struct mta_transaction {
 	uint32_t *order; /* the leaves that are not the same as others, sorted */
 	size_t norder, order_cap;
 	bool leaves_remote; /* one of them is */
+	bool full;          /* there were too many: no more RCPT is looked into */
 
 	/* intake.c: */
 	struct mta_spool spool;

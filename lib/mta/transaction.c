@@ -228,14 +228,20 @@ static int accept_rcpt(struct mta_transaction *t)
 	return msv_mta_leaves_add(t, &t->asked, q->leaves, q->nleaves);
 }
 
+static void refuse_more(struct msv_reply_op reply)
+{
+	msv_reply(reply, 452, "4.5.3",
+	    "Too many recipients for one message, send it to the rest in another");
+}
+
 static void on_routed(void *user, const struct mta_words *words)
 {
 	struct mta_transaction *t = user;
 	struct msv_reply_op reply = take_reply(t);
 	int error = words->code == 250 ? accept_rcpt(t) : 0;
+	t->full |= error == MSV_ERR_LIMIT;
 	if (error == MSV_ERR_LIMIT)
-		msv_reply(reply, 452, "4.5.3",
-		    "Too many recipients for one message, send it to the rest in another");
+		refuse_more(reply);
 	else if (error)
 		msv_reply(reply, 451, "4.3.0", "Out of memory, try again later");
 	else
@@ -248,6 +254,10 @@ static void on_rcpt(
     void *user, struct msv_conn *conn, const struct msv_smtp_rcpt *rcpt, struct msv_reply_op op)
 {
 	struct mta_transaction *t = msv_smtp_transaction(conn);
+	if (t->full) {
+		refuse_more(op);
+		return;
+	}
 	t->asked = (struct mta_rcpt){ .address = msv_strdup(t->env, rcpt->to.address),
 		.orcpt = msv_strdup(t->env, rcpt->orcpt),
 		.notify = rcpt->notify };

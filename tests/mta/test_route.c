@@ -426,7 +426,8 @@ START_TEST(too_many_recipients)
 	rig_play(&rig, MSV_SMTP_MX,
 	    HELLO "C: MAIL FROM:<x@y.example>\nS* 250 *\n"
 	          "C: RCPT TO:<a@example.org>\nS* 250 *\n"
-	          "C: RCPT TO:<b@example.org>\nS* 452 4.5.3 *\n" QUEUED QUIT);
+	          "C: RCPT TO:<b@example.org>\nS* 452 4.5.3 *\n"
+	          "C: RCPT TO:<bert@example.org>\nS* 452 4.5.3 *\n" QUEUED QUIT);
 	ck_assert_int_eq(rig_count(&rig, "anna@example.org", "INBOX", 0, NULL), 1);
 	struct msv_queue_stats stats = { .size = sizeof stats };
 	msv_queue_stats(rig.queue, &stats);
