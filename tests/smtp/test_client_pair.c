@@ -471,6 +471,18 @@ START_TEST(unknown_ca)
 	ck_assert_ptr_nonnull(strstr(pair.outcome, "does not verify"));
 	ck_assert_str_eq(pair.story, "");
 	msv_tls_client_free(client);
+	static char pem[8192];
+	FILE *f = fopen(cert, "r");
+	ck_assert_ptr_nonnull(f);
+	trust.ca_pem = pem;
+	trust.ca_len = fread(pem, 1, sizeof(pem), f);
+	fclose(f);
+	ck_assert_int_eq(msv_tls_client_new(pair.env, &trust, &client), 0);
+	pair.config.tls = client;
+	ck_assert(play());
+	expect_taken("ESMTPS");
+	msv_tls_client_free(client);
+	trust.ca_pem = NULL;
 	trust.ca_file = "/nonexistent";
 	ck_assert_int_eq(msv_tls_client_new(pair.env, &trust, &client), MSV_ERR_TLS);
 	trust.ca_file = NULL;

@@ -401,6 +401,29 @@ START_TEST(output_is_taken)
 }
 END_TEST
 
+/* With a client under test C: and S: change places. */
+START_TEST(a_client_is_tested)
+{
+	static const char script[] = "C: hello\nS: ECHO hi\nC: hi\nS, ECHO a\nS= b\\r\\n\nC* a?\n"
+	                             "S: MANY 3\nC~\nS: QUIT\nC= bye\\r\\n\nX:\n";
+
+	for (int split = MSV_SPLIT_LINES; split <= MSV_SPLIT_PIPELINE; split++) {
+		int error = msv_test_client_dialogue(
+		    test, conn, (enum msv_dialogue_split)split, script, &difference);
+		ck_assert_msg(error == 0, "%s", difference);
+		teardown();
+		setup();
+	}
+	ck_assert_int_eq(msv_test_client_dialogue(test, conn, MSV_SPLIT_LINES,
+	                     "C: hello\nS: MUTE\nC: hi\n", &difference),
+	    MSV_ERR_FORMAT);
+	ck_assert_ptr_nonnull(strstr(difference, "the client said nothing"));
+	ck_assert_int_eq(
+	    msv_test_client_dialogue(test, conn, MSV_SPLIT_LINES, "C, hi\n", &difference),
+	    MSV_ERR_INVAL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("dialogue");
@@ -411,7 +434,7 @@ int main(void)
 	check_fixture_case(s, "differences", setup, teardown, another_line, a_pattern_fails,
 	    nothing_came, half_a_line_came, a_skip_finds_nothing, other_bytes,
 	    something_is_left_unsaid, it_has_not_closed, time_is_short, a_script_is_wrong);
-	check_fixture_case(
-	    s, "around", setup, teardown, dialogues_follow_each_other, output_is_taken);
+	check_fixture_case(s, "around", setup, teardown, dialogues_follow_each_other,
+	    output_is_taken, a_client_is_tested);
 	return check_main(s);
 }
