@@ -66,17 +66,25 @@ static void reading_done(void *data)
 	msv_queue_rest(queue);
 }
 
+/* Of a body that is in memory. */
+static void answer_at_once(struct reading *reading, const char *body)
+{
+	struct piece *piece = &reading->piece;
+
+	memcpy(piece->room, body + piece->offset, piece->n);
+	reading->result = (struct queue_piece){ piece->room, piece->n };
+	msv_op_complete(reading->op, 0, &reading->result);
+}
+
 void msv_queue_read(
     struct queue_delivery *delivery, uint64_t offset, size_t n, struct queue_read_op op)
 {
 	struct queue_taken *taken = (struct queue_taken *)delivery;
 	struct reading *reading = msv_op_alloc(op.op, sizeof(*reading));
 
+	offset = offset < delivery->octets ? offset : delivery->octets;
 	n = n < MOST ? n : MOST;
-	if (delivery->octets < offset)
-		n = 0;
-	else if (delivery->octets - offset < n)
-		n = (size_t)(delivery->octets - offset);
+	n = n < delivery->octets - offset ? n : (size_t)(delivery->octets - offset);
 	char *room = reading ? msv_op_alloc(op.op, n ? n : 1) : NULL;
 	if (!room) {
 		msv_op_answer(op.op, MSV_ERR_NOMEM);
@@ -90,7 +98,9 @@ void msv_queue_read(
 		.room = room,
 		.n = n };
 	set_id(&reading->piece, delivery->id);
-	if (msv_queue_job(delivery->queue, read_piece, reading_done, reading) != 0)
+	if (taken->body)
+		answer_at_once(reading, taken->body);
+	else if (msv_queue_job(delivery->queue, read_piece, reading_done, reading) != 0)
 		msv_op_answer(op.op, MSV_ERR_NOMEM);
 }
 

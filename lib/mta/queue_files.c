@@ -63,13 +63,29 @@ static int take_lock(struct queue_files *files)
 	return errno == EWOULDBLOCK ? MSV_ERR_BUSY : msv_disk_error(errno);
 }
 
+/* The new directory's entry, as far as we may look there. */
+static void sync_above(int dir)
+{
+	int above = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (above >= 0)
+		fsync(above);
+	if (above >= 0)
+		close(above);
+}
+
 int msv_queue_files_open(struct queue_files *files, const char *directory)
 {
 	*files = (struct queue_files){ -1, -1, -1 };
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+	bool made = mkdir(directory, 0700) == 0;
+	if (!made && errno != EEXIST)
 		return msv_disk_error(errno);
 	files->dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return files->dir < 0 ? msv_disk_error(errno) : take_lock(files);
+	if (files->dir < 0)
+		return msv_disk_error(errno);
+	if (made)
+		sync_above(files->dir);
+	return take_lock(files);
 }
 
 int msv_queue_files_bodies(struct queue_files *files)

@@ -188,6 +188,7 @@ struct queue_taken {
 	struct queue_look look; /* at its destination, which it pins */
 	uint64_t message;       /* its row */
 	char *room;             /* of the strings */
+	char *body;             /* in `room`, all of it, if it is small; else NULL */
 	struct queue_outcome_copy *outcomes;
 
 	/* queue_settle.c: */

@@ -5,6 +5,7 @@
 #define MOST       1000                   /* recipients of a delivery */
 #define ROOM       (16 * QUEUE_TEXT_SIZE) /* for the strings of a delivery */
 #define ONE_MORE   (4 * QUEUE_TEXT_SIZE)  /* ... of one recipient */
+#define SMALL      ((size_t)8192)         /* a body that comes with its delivery */
 
 struct take {
 	struct queue_work work; /* first */
@@ -26,7 +27,7 @@ static struct queue_taken *new_taken(struct msv_queue *queue, size_t max)
 		return NULL;
 	taken->delivery.queue = taken->work.queue = queue;
 	taken->delivery.targets = msv_alloc(queue->env, max * sizeof(*taken->delivery.targets));
-	taken->room = msv_env_realloc(queue->env, NULL, ROOM);
+	taken->room = msv_env_realloc(queue->env, NULL, ROOM + SMALL);
 	taken->link = &queue->taken;
 	taken->next = queue->taken;
 	if (taken->next)
@@ -173,6 +174,19 @@ static int read_targets(struct queue_desk *desk, struct take *take, const struct
 	return more < 0 ? more : delivery->ntargets ? 0 : MSV_ERR_FORMAT;
 }
 
+/* Saves who takes it a question.  What cannot be read is told when it is asked for. */
+static void read_small_body(struct queue_desk *desk, struct queue_taken *taken)
+{
+	size_t got = 0;
+
+	if (taken->delivery.octets > SMALL)
+		return;
+	taken->body = taken->room + ROOM;
+	if (msv_queue_file_read(&desk->files, taken->message, 0, taken->body, SMALL, &got) != 0 ||
+	    got < taken->delivery.octets)
+		taken->body = NULL;
+}
+
 /* Takes what goes together with that recipient. */
 static int take_row(
     struct queue_desk *desk, struct take *take, const struct queue_look *look, uint64_t row)
@@ -203,6 +217,8 @@ static int take_row(
 		msv_queue_busy_add(&desk->db.busy, delivery->targets[i].row);
 	if (error)
 		delivery->ntargets = 0;
+	else
+		read_small_body(desk, take->taken);
 	return error;
 }
 
@@ -279,8 +295,13 @@ static bool take_prepare(struct queue_work *work)
 		take_fail(take, MSV_ERR_NOMEM);
 		return false;
 	}
-	if (!take->any)
-		return true;
+	if (!take->any) {
+		/* Nothing of it is due any earlier. */
+		if (take->looks[0].dest->due <= msv_env_realtime(queue->env))
+			return true;
+		take_fail(take, 0);
+		return false;
+	}
 	take->nlooks =
 	    msv_turns_pick(&queue->turns, msv_env_realtime(queue->env), dests, CANDIDATES);
 	for (size_t i = 0; i < take->nlooks; i++)

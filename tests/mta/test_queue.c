@@ -118,6 +118,26 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* Bodies around the size up to which they come with the delivery. */
+START_TEST(test_body_sizes)
+{
+	static const size_t sizes[] = { 0, 1, 8191, 8192, 8193, 65536, 65537 };
+	static char text[65538];
+	char id[16];
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		memset(text, 0, sizeof text);
+		memset(text, 'a' + (int)i, sizes[i]);
+		snprintf(id, sizeof id, "m%zu", i);
+		ck_assert_int_eq(add(.id = id, .to = TO("b@b", "b"), .body = text), 0);
+		struct queue_delivery *d = take("b", 1);
+		ck_assert_uint_eq(d->octets, sizes[i]);
+		ck_assert_str_eq(body(d, 1000 + 65000 * (i % 2)), text);
+		settle(d, .outcome = QUEUE_DONE);
+	}
+}
+END_TEST
+
 /* What a peer said stays data: no control byte comes out again. */
 START_TEST(test_control_bytes)
 {
@@ -404,8 +424,8 @@ int main(void)
 	Suite *s = suite_create("queue");
 
 	check_fixture_case(s, "queue", rig_setup, rig_teardown, test_round, test_everything_kept,
-	    test_refused, test_control_bytes, test_grouping, test_retry, test_not_before,
-	    test_in_flight, test_turns, test_takes_at_once, test_block, test_on_due, test_bounce,
-	    test_cancel, test_free_midway);
+	    test_refused, test_control_bytes, test_body_sizes, test_grouping, test_retry,
+	    test_not_before, test_in_flight, test_turns, test_takes_at_once, test_block,
+	    test_on_due, test_bounce, test_cancel, test_free_midway);
 	return check_main(s);
 }
