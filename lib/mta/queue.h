@@ -104,6 +104,10 @@ void msv_queue_take(
  * loop when that got earlier. */
 uint64_t msv_queue_next(const struct msv_queue *queue);
 void msv_queue_on_due(struct msv_queue *queue, void (*on_due)(void *user), void *user);
+/* Whoever looks after the queue wants something tried now (MSV_QUEUE_RETRY): a
+ * destination blocked for its failures is worth a try.  `on_retry` (one, NULL none)
+ * is called from the loop. */
+void msv_queue_on_retry(struct msv_queue *queue, void (*on_retry)(void *user), void *user);
 
 /* No delivery of that destination to take(NULL) before then (0: from now on again).
  * UINT64_MAX: until further notice, e.g. all its connections are busy.  Not kept

@@ -65,6 +65,11 @@ void msv_queue_on_due(struct msv_queue *queue, void (*on_due)(void *user), void 
 	(void)queue, (void)on_due, (void)user;
 }
 
+void msv_queue_on_retry(struct msv_queue *queue, void (*on_retry)(void *user), void *user)
+{
+	(void)queue, (void)on_retry, (void)user;
+}
+
 void msv_queue_block(struct msv_queue *queue, const char *destination, uint64_t until)
 {
 	(void)queue, (void)destination, (void)until;

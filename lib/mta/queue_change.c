@@ -148,6 +148,8 @@ static void change_done(struct queue_work *work)
 	if (!work->error) {
 		count_change(queue, change);
 		msv_turns_doubt(&queue->turns);
+		if (change->what == MSV_QUEUE_RETRY && queue->on_retry)
+			queue->on_retry(queue->retry_user);
 		*change->result = (struct msv_queue_count){ .size = sizeof(*change->result),
 			.messages = change->messages,
 			.recipients = change->recipients };

@@ -60,6 +60,12 @@ void msv_queue_on_due(struct msv_queue *queue, void (*on_due)(void *user), void 
 	queue->due_user = user;
 }
 
+void msv_queue_on_retry(struct msv_queue *queue, void (*on_retry)(void *user), void *user)
+{
+	queue->on_retry = on_retry;
+	queue->retry_user = user;
+}
+
 void msv_queue_block(struct msv_queue *queue, const char *destination, uint64_t until)
 {
 	msv_turns_block(&queue->turns, destination, until);

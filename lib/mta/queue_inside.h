@@ -82,6 +82,8 @@ struct msv_queue {
 	struct msv_queue_stats stats;
 	void (*on_due)(void *user);
 	void *due_user;
+	void (*on_retry)(void *user);
+	void *retry_user;
 	struct msv_task due_task;
 	uint64_t due; /* what was said last */
 };

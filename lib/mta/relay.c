@@ -85,7 +85,9 @@ static void begin_local(struct msv_relay *relay, struct relay_work *work)
 	    msv_relay_peer(&relay->destinations, program ? RELAY_PROGRAM : RELAY_LOCAL);
 	if (place)
 		msv_relay_peer_works(&relay->destinations, place, LOCAL_PLACES);
-	if (place && place->sessions < place->limit)
+	if (!place)
+		msv_relay_work_put_back(work);
+	else if (place->sessions < place->limit)
 		msv_relay_local_start(relay, place, work);
 	else
 		put_back(work);
@@ -97,9 +99,11 @@ static void begin_remote(struct msv_relay *relay, struct relay_work *work)
 	    msv_relay_peer(&relay->destinations, work->delivery->destination);
 	struct relay_session *idle =
 	    destination ? msv_relay_session_idle(relay, destination) : NULL;
-	if (idle) {
+	if (!destination) {
+		msv_relay_work_put_back(work);
+	} else if (idle) {
 		msv_relay_session_use(idle, work);
-	} else if (!destination || destination->sessions >= destination->limit) {
+	} else if (destination->sessions >= destination->limit) {
 		put_back(work); /* it was full since it was asked for */
 	} else if (relay->places < relay->connections) {
 		msv_relay_session_start(relay, destination, work);
@@ -189,6 +193,18 @@ static void on_due(void *user)
 	struct msv_relay *relay = user;
 	relay->dry = false;
 	msv_relay_look(relay);
+}
+
+static void on_forgiven(void *user, struct relay_peer *destination)
+{
+	msv_relay_place_update(user, destination);
+}
+
+static void on_retry(void *user)
+{
+	struct msv_relay *relay = user;
+	msv_relay_peers_forgive(&relay->hosts, NULL, NULL);
+	msv_relay_peers_forgive(&relay->destinations, on_forgiven, relay);
 }
 
 static void on_timer(void *user)
@@ -310,6 +326,7 @@ static int open_queue(struct msv_relay *relay)
 	if (error)
 		return error;
 	msv_queue_on_due(relay->queue, on_due, relay);
+	msv_queue_on_retry(relay->queue, on_retry, relay);
 	msv_relay_look(relay);
 	return 0;
 }
@@ -345,8 +362,10 @@ void msv_relay_free(struct msv_relay *relay)
 	struct msv_env *env = relay->env;
 	/* Nothing of it runs while it is taken apart. */
 	msv_env_enter(env);
-	if (relay->queue)
+	if (relay->queue) {
 		msv_queue_on_due(relay->queue, NULL, NULL);
+		msv_queue_on_retry(relay->queue, NULL, NULL);
+	}
 	if (relay->taking)
 		msv_op_cancel(relay->taking);
 	msv_relay_sessions_free(relay);

@@ -57,6 +57,9 @@ void msv_relay_peer_failed(struct relay_peers *peers, struct relay_peer *peer, c
 void msv_relay_peer_works(struct relay_peers *peers, struct relay_peer *peer, unsigned limit);
 /* It says that we are too many: fewer than now are enough. */
 void msv_relay_peer_crowded(struct relay_peer *peer);
+/* All are worth a try now. */
+void msv_relay_peers_forgive(
+    struct relay_peers *peers, void (*told)(void *user, struct relay_peer *peer), void *user);
 bool msv_relay_peer_blocked(const struct relay_peers *peers, const struct relay_peer *peer);
 
 /* -- relay_work.c: a delivery under way, and how it went ----------------------------------- */

@@ -150,6 +150,18 @@ void msv_relay_peer_works(struct relay_peers *peers, struct relay_peer *peer, un
 	}
 }
 
+void msv_relay_peers_forgive(
+    struct relay_peers *peers, void (*told)(void *user, struct relay_peer *peer), void *user)
+{
+	for (struct relay_peer *peer = peers->oldest; peer; peer = peer->newer) {
+		if (!peer->blocked)
+			continue;
+		peer->blocked = 0;
+		if (told)
+			told(user, peer);
+	}
+}
+
 void msv_relay_peer_crowded(struct relay_peer *peer)
 {
 	unsigned others = peer->sessions ? peer->sessions - 1 : 0;

@@ -50,6 +50,29 @@ START_TEST(few_connections_to_a_dead_host)
 }
 END_TEST
 
+static void on_changed(void *user, int error, const void *result)
+{
+	(void)user, (void)result;
+	ck_assert_int_eq(error, 0);
+}
+
+START_TEST(an_administrator_need_not_wait)
+{
+	struct msv_queue_change_op op;
+	rig_start();
+	rig_add("bob@dead.example");
+	msv_test_advance(rig.test, 3 * HOUR);
+	mx1->error = 0;
+	unsigned before = mx1->connects;
+	msv_test_advance(rig.test, 1000);
+	ck_assert_uint_eq(mx1->connects, before);
+	op.op = msv_op_new(rig.env, on_changed, NULL);
+	msv_queue_change(rig.queue, MSV_QUEUE_RETRY, NULL, op);
+	msv_test_advance(rig.test, 1000);
+	ck_assert_uint_eq(mx1->messages, 1);
+}
+END_TEST
+
 START_TEST(others_are_not_held_up)
 {
 	struct host *good = rig_host("192.0.2.3");
@@ -206,7 +229,7 @@ int main(void)
 {
 	Suite *suite = suite_create("relay_dead");
 	check_fixture_case(suite, "dead", setup, rig_close, few_connections_to_a_dead_host,
-	    others_are_not_held_up, a_time_out_takes_its_time,
+	    an_administrator_need_not_wait, others_are_not_held_up, a_time_out_takes_its_time,
 	    destinations_share_what_is_known_of_a_host, all_senders_are_warned_once,
 	    all_are_given_up_in_the_end, a_restart_forgets_no_warning,
 	    what_is_remembered_is_bounded, the_wait_grows_and_ends);
