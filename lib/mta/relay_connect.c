@@ -99,7 +99,10 @@ static void give_up(struct relay_session *s, bool tried)
 	if (s->crowded) {
 		msv_relay_peer_crowded(s->destination);
 		msv_relay_place_update(s->relay, s->destination);
-		s->work->until = msv_relay_now(s->relay) + CROWDED;
+		/* Others of the destination take it as soon as they are free. */
+		s->work->until = msv_relay_now(s->relay);
+		if (s->destination->sessions == 1)
+			s->work->until += CROWDED;
 		verdict = RELAY_BACK;
 	} else if (s->reason_permanent && !s->doubt) {
 		verdict = RELAY_NEVER;

@@ -100,7 +100,9 @@ static void on_begun(void *user, int error, const void *result)
 {
 	struct relay_local *l = user;
 	const struct msv_append_handle *handle = result;
-	struct msv_append_message message = { .size = sizeof message, .verbatim = true };
+	struct msv_append_message message = {
+		.size = sizeof message, .verbatim = true, .uid_later = true
+	};
 	l->op = NULL;
 	if (error == MSV_ERR_NOTFOUND && !l->inbox) {
 		l->inbox = true; /* the folder was removed meanwhile */

@@ -240,6 +240,26 @@ START_TEST(limits)
 }
 END_TEST
 
+/* Whom no place at the host is left for goes over the connections there are, at once. */
+START_TEST(more_places_than_the_host_has)
+{
+	struct host *mx = rig_host("192.0.2.4");
+	rig.options.destination_connections = 6;
+	rig.options.host_connections = 2;
+	rig_start();
+	rig_add("bob@host.example");
+	msv_test_advance(rig.test, 1000);
+	msv_test_transport_late(rig.transport, 5);
+	msv_relay_pause(rig.relay, true);
+	for (int i = 0; i < 100; i++)
+		rig_add("bob@host.example");
+	msv_relay_pause(rig.relay, false);
+	msv_test_advance(rig.test, 1500);
+	ck_assert_uint_eq(mx->messages, 101);
+	ck_assert_uint_eq(mx->open_most, 2);
+}
+END_TEST
+
 START_TEST(too_many_connections_are_respected)
 {
 	struct host *mx = rig_host("192.0.2.4");
@@ -551,6 +571,7 @@ int main(void)
 	tcase_add_test(tcase, a_connection_is_used_again);
 	tcase_add_test(tcase, pausing_ends_what_is_idle);
 	tcase_add_test(tcase, limits);
+	tcase_add_test(tcase, more_places_than_the_host_has);
 	tcase_add_test(tcase, too_many_connections_are_respected);
 	tcase_add_test(tcase, a_host_ends_the_session_early);
 	tcase_add_loop_test(tcase, tls_fails, 0, 2);
