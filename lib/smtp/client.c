@@ -32,6 +32,8 @@ void msv_smtp_note(struct msv_smtp_client *c, const char *fmt, ...)
 	char line[1024];
 	va_list args;
 
+	if (!c->config.trace)
+		return;
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);

@@ -159,6 +159,8 @@ enum msv_smtp_turn {
 
 /* Looks at the first message of the queue and begins with it. */
 void msv_smtp_begin(struct msv_smtp_client *c);
+/* The message was looked through, c->octets is what it becomes: goes on. */
+void msv_smtp_scanned(struct msv_smtp_client *c);
 /* Says what can be said now of the envelope; true when something was. */
 bool msv_smtp_say_envelope(struct msv_smtp_client *c);
 /* The message is done: answers it. */
@@ -301,6 +303,7 @@ struct msv_smtp_client {
 	struct msv_lines lines, checked;
 	struct msv_convert *convert;
 	struct msv_buf piece, chunk; /* checked octets for conversion; octets of a chunk */
+	uint64_t octets;             /* of the message as it is sent, 0 not known */
 	uint64_t sent;               /* octets of the body */
 };
 

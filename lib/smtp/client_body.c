@@ -102,6 +102,7 @@ static void give_up(struct msv_smtp_client *c, int error, const char *why)
 void msv_smtp_start_scan(struct msv_smtp_client *c)
 {
 	c->turn = MSV_TURN_SCAN;
+	c->octets = 0;
 	rewind_message(c);
 	if (msv_convert_new(c->conn.env, &c->convert))
 		give_up(c, MSV_ERR_NOMEM, NULL);
@@ -124,8 +125,10 @@ static int convert(
 	return error;
 }
 
+/* Looked through once more it is known how large it becomes. */
 static bool scan(struct msv_smtp_client *c)
 {
+	bool counting = msv_convert_ready(c->convert);
 	const char *why = NULL;
 	struct msv_span piece;
 	int got = msv_smtp_read(c, &piece);
@@ -133,12 +136,14 @@ static bool scan(struct msv_smtp_client *c)
 	if (!got)
 		return false;
 	int error = got < 0 ? got : convert(c, piece, &c->chunk, &why);
+	c->octets += msv_buf_len(&c->chunk);
+	msv_buf_clear(&c->chunk);
 	if (error) {
 		give_up(c, error, why);
 	} else if (c->read_done) {
 		rewind_message(c);
-		if (msv_convert_ready(c->convert))
-			c->turn = MSV_TURN_ENVELOPE;
+		if (counting)
+			msv_smtp_scanned(c);
 	}
 	return true;
 }

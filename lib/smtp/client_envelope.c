@@ -103,13 +103,24 @@ static bool insists_on_tls(const struct msv_smtp_message *m)
 	return m->requiretls && m->from && *m->from;
 }
 
+/* RFC 1870 6.3. */
+static bool too_large(const struct msv_smtp_client *c, uint64_t octets)
+{
+	return c->hop.size_limit && octets > c->hop.size_limit;
+}
+
+static void refuse_size(struct msv_smtp_client *c)
+{
+	refuse(c, 552, "5.3.4", "the message is larger than the next hop takes");
+}
+
 /* The least the next hop must know; false: the message is refused. */
 static bool check_message(struct msv_smtp_client *c, const struct msv_smtp_message *m)
 {
 	const char *tls_problem;
 
-	if (c->hop.size_limit && m->octets > c->hop.size_limit)
-		refuse(c, 552, "5.3.4", "the message is larger than the next hop takes");
+	if (too_large(c, m->octets))
+		refuse_size(c);
 	else if (m->smtputf8 && !has(c, MSV_SMTP_EXT_SMTPUTF8))
 		refuse(c, 553, "5.6.7", "the next hop takes no message with UTF-8 in its header");
 	else if (insists_on_tls(m) && !msv_tls_verified(&c->conn, &tls_problem))
@@ -221,6 +232,7 @@ void msv_smtp_begin(struct msv_smtp_client *c)
 
 	forget(c);
 	c->turn = MSV_TURN_ENVELOPE;
+	c->octets = m->octets;
 	if (check_message(c, m) && check_sender(c, m->from)) {
 		for (size_t i = 0; i < m->nrecipients; i++)
 			check_recipient(c, i);
@@ -234,6 +246,15 @@ void msv_smtp_begin(struct msv_smtp_client *c)
 		msv_smtp_start_scan(c);
 	else
 		c->body_8bit = m->body_8bit;
+}
+
+void msv_smtp_scanned(struct msv_smtp_client *c)
+{
+	c->turn = MSV_TURN_ENVELOPE;
+	if (!too_large(c, c->octets))
+		return;
+	refuse_size(c);
+	msv_smtp_finish(c);
 }
 
 /* -- Parameters ------------------------------------------------------------------------------- */
@@ -335,8 +356,8 @@ static void put_mail_parameters(struct msv_smtp_client *c, struct msv_buf *out)
 	const struct msv_smtp_message *m = &c->first->message;
 	const char *tls_problem;
 
-	if (has(c, MSV_SMTP_EXT_SIZE) && m->octets)
-		msv_buf_printf(out, " SIZE=%llu", (unsigned long long)m->octets);
+	if (has(c, MSV_SMTP_EXT_SIZE) && c->octets)
+		msv_buf_printf(out, " SIZE=%llu", (unsigned long long)c->octets);
 	if (c->body_8bit)
 		msv_buf_puts(out, " BODY=8BITMIME");
 	if (c->utf8)

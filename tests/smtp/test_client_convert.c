@@ -223,8 +223,8 @@ static void eight_bit(struct rig_client *rig)
 	rig->quit_at_once = true;
 }
 
-#define STORY \
-	"completed\n" \
+#define STORY "completed\n" REST
+#define REST \
 	"b@x.example: mail 554 5.6.3 the next hop takes 7 bits alone, and a signed message is " \
 	"not converted (we) (permanent)\n" \
 	"c@x.example: data 554 5.6.3 the next hop takes 7 bits alone, and the header has more " \
@@ -254,12 +254,30 @@ START_TEST(in_session)
 }
 END_TEST
 
+/* What is declared is what it becomes (RFC 1870). */
+START_TEST(size)
+{
+	rig_play(eight_bit,
+	    HELLO(
+	        "S: 250-x\nS: 250-CHUNKING\nS: 250-SIZE 116\n") "C: MAIL FROM:<ann@client.example> "
+	                                                        "SIZE=116\nS: 250 ok\nC: RCPT "
+	                                                        "TO:<a@x.example>\n"
+	                                                        "S: 550 no\nC: QUIT\nS: 221 "
+	                                                        "bye\nX:\n",
+	    NULL);
+	rig_play(eight_bit,
+	    HELLO("S: 250-x\nS: 250-CHUNKING\nS: 250-SIZE 115\n") "C: QUIT\nS: 221 bye\nX:\n",
+	    "a@x.example: mail 552 5.3.4 the message is larger than the next hop takes (we) "
+	    "(permanent)\n" REST);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("smtp/client_convert");
 
 	check_fixture_case(s, "convert", setup, teardown, plain_text, not_mime, other_types, parts,
 	    embedded_message, patched, refused, nothing_to_do, encoders);
-	check_case(s, "session", in_session);
+	check_case(s, "session", in_session, size);
 	return check_main(s);
 }
