@@ -342,7 +342,7 @@ static void on_queued(struct mta_transaction *t, int error)
 			continue;
 		r->state = LEAF_DONE;
 		r->queued = !error;
-		r->error = error ? error : 0;
+		r->error = error;
 	}
 	next(t);
 }

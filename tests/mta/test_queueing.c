@@ -422,6 +422,151 @@ START_TEST(every_allocation_fails)
 }
 END_TEST
 
+/* -- Chance ------------------------------------------------------------------------------- */
+
+static uint32_t dice;
+
+static uint32_t roll(uint32_t sides)
+{
+	dice = dice * 1664525 + 1013904223;
+	return (dice >> 8) % sides;
+}
+
+static uint32_t odds; /* that something fails, of 100 */
+
+static bool unlucky(void)
+{
+	return roll(100) < odds;
+}
+
+static void chance_begin(
+    void *self, const struct msv_actor *actor, const char *mailbox, struct msv_append_op op)
+{
+	if (unlucky())
+		msv_op_answer(op.op, roll(2) ? MSV_ERR_QUOTA : MSV_ERR_IO);
+	else
+		real_begin(self, actor, mailbox, op);
+}
+
+static void chance_prepare(void *self, struct msv_append *append, struct msv_op *op)
+{
+	if (unlucky())
+		msv_op_answer(op, MSV_ERR_NOSPACE);
+	else
+		real_prepare(self, append, op);
+}
+
+static void chance_commit(void *self, struct msv_append *append, struct msv_copy_op op)
+{
+	if (unlucky()) {
+		real_abort(self, append);
+		msv_op_answer(op.op, MSV_ERR_IO);
+	} else {
+		real_commit(self, append, op);
+	}
+}
+
+/* Whom each recipient stands for: anna 1, bert 2, carl elsewhere 4. */
+static const struct {
+	const char *name;
+	unsigned leaves;
+} people[] = { { "anna", 1 }, { "bert", 2 }, { "team", 7 }, { "pair", 3 }, { "away", 4 },
+	{ "trash", 0 } };
+enum { PEOPLE = sizeof people / sizeof *people };
+
+/* Sends to some of them; what was said of each (LMTP), or of all. */
+static void send_somewhere(enum msv_smtp_role role, const size_t *to, size_t n)
+{
+	struct msv_peer peer = { .size = sizeof peer, .address = "192.0.2.7" };
+	struct msv_conn *conn;
+	char input[1024];
+	rig.config.role = role;
+	int at = snprintf(input, sizeof input, "%s c\r\nMAIL FROM:<x@y.example>\r\n",
+	    role == MSV_SMTP_LMTP ? "LHLO" : "EHLO");
+	for (size_t i = 0; i < n; i++)
+		at += snprintf(input + at, sizeof input - (size_t)at,
+		    "RCPT TO:<%s@example.org>\r\n", people[to[i]].name);
+	snprintf(input + at, sizeof input - (size_t)at, "DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\n");
+	ck_assert_int_eq(msv_smtp_server_new(rig.env, &rig.config, &peer, &conn), 0);
+	msv_conn_input(conn, input, strlen(input));
+	for (int i = 0; i < 60; i++)
+		msv_test_advance(rig.test, 10);
+	struct msv_span out = msv_test_take_output(rig.test, conn);
+	const char *data = out.p ? strstr(out.p, "\r\n354 ") : NULL;
+	ck_assert_ptr_nonnull(data);
+	data = strstr(data + 2, "\r\n") + 2;
+	snprintf(text, sizeof text, "%s", data);
+	msv_conn_free(conn);
+	msv_test_run(rig.test);
+}
+
+/* The code of the i-th line. */
+static int line_code(size_t i)
+{
+	const char *p = text;
+	for (; i > 0 && p; i--)
+		p = strstr(p, "\r\n") ? strstr(p, "\r\n") + 2 : NULL;
+	return p ? atoi(p) : 0;
+}
+
+/* Who was to have it by what was said, and who has it: once, or where something was
+ * refused perhaps. */
+static void check_luck(enum msv_smtp_role role, const size_t *to, size_t n, const int had[2],
+    bool broken, const char *what)
+{
+	unsigned promised = 0, refused = 0;
+	for (size_t i = 0; i < n; i++) {
+		bool yes = line_code(role == MSV_SMTP_LMTP ? i : 0) == 250;
+		*(yes ? &promised : &refused) |= people[to[i]].leaves;
+	}
+	outbox_empty(&rig);
+	int got[3] = { anna() - had[0], bert() - had[1], 0 };
+	got[0] += strstr(outbox.text, "local anna@") != NULL;
+	got[1] += strstr(outbox.text, "local bert@") != NULL;
+	got[2] += strstr(outbox.text, "remote carl@") != NULL;
+	for (unsigned i = 0; i < 3; i++) {
+		/* A refusal leaves nothing behind, but where mailboxes and queue fail. */
+		bool due = promised & 1U << i;
+		bool may = (refused & 1U << i) && (role == MSV_SMTP_LMTP || broken);
+		ck_assert_msg(got[i] == due || (may && !due && got[i] == 1),
+		    "%s: %u: %d of %d\n%s%s", what, i, got[i], due, text, outbox.text);
+	}
+}
+
+/* Whatever fails, who was promised the message has it, once, and nobody else but
+ * those whose sender was told to try again. */
+START_TEST(whatever_fails)
+{
+	enum msv_smtp_role role = _i & 2 ? MSV_SMTP_LMTP : MSV_SMTP_MX;
+	open_failing(_i & 1, 0, 0);
+	struct msv_mta_aliases aliases = { .size = sizeof aliases,
+		.text = "team: anna, bert, carl@else.example\npair: anna, bert\n"
+		        "away: carl@else.example\ntrash: /dev/null\n" };
+	aliases.n = strlen(aliases.text);
+	ck_assert_int_eq(msv_mta_set_aliases(rig.mta, &aliases), 0);
+	rig.store.append_begin = chance_begin;
+	rig.store.append_prepare = chance_prepare;
+	rig.store.append_commit = chance_commit;
+	dice = (uint32_t)_i;
+	for (int round = 0; round < 200; round++) {
+		size_t to[4], n = 1 + roll(4);
+		int had[2] = { anna(), bert() };
+		char what[64];
+		for (size_t i = 0; i < n; i++)
+			to[i] = roll(PEOPLE);
+		odds = round < 100 ? 10 : 40;
+		bool broken = roll(100) < odds / 2;
+		outbox_break(broken);
+		send_somewhere(role, to, n);
+		outbox_break(false);
+		snprintf(what, sizeof what, "round %d", round);
+		check_luck(role, to, n, had, broken, what);
+	}
+	odds = 0;
+	outbox_close(&rig);
+}
+END_TEST
+
 /* -- Routing for notifications ------------------------------------------------------------- */
 
 struct inward {
@@ -489,6 +634,7 @@ int main(void)
 		tcase_add_loop_test(tc, tests[i], 0, 2);
 	tcase_add_loop_test(tc, anybody_leaves, 0, 4);
 	tcase_add_loop_test(tc, every_allocation_fails, 0, 6);
+	tcase_add_loop_test(tc, whatever_fails, 0, 4);
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }
