@@ -36,6 +36,7 @@ static const char setup[] = "PRAGMA locking_mode=EXCLUSIVE;"
                             "PRAGMA synchronous=FULL;"
                             "PRAGMA temp_store=MEMORY;"
                             "PRAGMA cache_size=-8000;"
+                            "PRAGMA journal_size_limit=16777216;"
                             "PRAGMA cell_size_check=ON;"
                             "PRAGMA trusted_schema=OFF;";
 
