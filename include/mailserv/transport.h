@@ -32,8 +32,9 @@ struct msv_transport_target {
 	 * the transport: end it by msv_conn_shutdown() or drop(), never by
 	 * msv_conn_free(). */
 	struct msv_conn *(*make)(void *user, const struct msv_peer *peer);
-	/* The conn that was made is freed and its socket closed; after the op's
-	 * completion.  May be NULL. */
+	/* The conn that was made is over: it is freed when this returns, and must not be
+	 * used any more; its ops that are unanswered are answered after that, and the
+	 * socket closes by itself.  After the op's completion.  May be NULL. */
 	void (*closed)(void *user);
 	void *user;
 };

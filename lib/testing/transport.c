@@ -83,9 +83,9 @@ static bool close_end(struct msv_test_pipe *pipe, int end)
 	if (!(msv_conn_want(conn) & MSV_WANT_CLOSE))
 		return false;
 	pipe->ends[end] = NULL;
-	msv_conn_free(conn);
 	if (end == 0 && pipe->open && pipe->target.closed)
 		pipe->target.closed(pipe->target.user);
+	msv_conn_free(conn);
 	return true;
 }
 

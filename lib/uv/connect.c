@@ -73,9 +73,17 @@ static void on_closed(void *user, uv_stream_t *stream)
 	struct msv_uv *uv = attempt->link->uv;
 
 	(void)stream;
+	msv_uv_release(uv, attempt);
+}
+
+/* What the conn was made for must not use it any more. */
+static void on_gone(void *user)
+{
+	struct msv_uv_attempt *attempt = user;
+
 	if (attempt->made && attempt->closed)
 		attempt->closed(attempt->user);
-	msv_uv_release(uv, attempt);
+	attempt->made = false;
 }
 
 void msv_uv_attempt_over(struct msv_uv_attempt *attempt)
@@ -222,6 +230,7 @@ static struct msv_uv_attempt *begin(struct msv_uv *uv, const struct msv_transpor
 	msv_uv_link_open(link, (uv_stream_t *)&link->own);
 	link->attempt = attempt;
 	link->closed = on_closed;
+	link->gone = on_gone;
 	link->user = attempt;
 	attempt->link = link;
 	attempt->req.data = attempt;

@@ -14,6 +14,8 @@ struct msv_uv_entrance {
 	struct msv_uv_link *link;
 	char address[46], local_address[46];
 	uint16_t port, local_port;
+	bool has_uid;
+	uint32_t uid;
 	struct msv_uv_lookup *lookup;
 	unsigned char bytes[PROXY_HEADER]; /* the header, then what came with it */
 	size_t have;
@@ -43,6 +45,8 @@ static struct msv_conn *ask_for_conn(struct msv_uv_entrance *entrance, const cha
 		.local_address = entrance->local_address[0] ? entrance->local_address : NULL,
 		.local_port = entrance->local_port,
 		.name = name,
+		.has_uid = entrance->has_uid && !entrance->address[0],
+		.uid = entrance->uid,
 	};
 	struct msv_conn *conn;
 
@@ -238,6 +242,25 @@ static void read_header(struct msv_uv_entrance *entrance)
 
 /* -- The door --------------------------------------------------------------------------------- */
 
+/* Who connected to a unix socket. */
+static void find_uid(struct msv_uv_entrance *entrance)
+{
+#ifdef SO_PEERCRED
+	struct ucred who;
+	socklen_t n = sizeof(who);
+	uv_os_fd_t fd;
+
+	if (!entrance->address[0] &&
+	    uv_fileno((const uv_handle_t *)entrance->link->stream, &fd) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid != (uid_t)-1) {
+		entrance->has_uid = true;
+		entrance->uid = who.uid;
+	}
+#else
+	(void)entrance;
+#endif
+}
+
 void msv_uv_enter(struct msv_uv_link *link, const struct sockaddr *peer)
 {
 	struct msv_uv_listener *listener = link->listener;
@@ -251,6 +274,7 @@ void msv_uv_enter(struct msv_uv_link *link, const struct sockaddr *peer)
 	entrance->link = link;
 	msv_uv_address_text(peer, entrance->address, &entrance->port);
 	msv_uv_address_local(link->stream, entrance->local_address, &entrance->local_port);
+	find_uid(entrance);
 	if (listener->count > listener->max_connections) {
 		if (turn_away(entrance))
 			begin(entrance, NULL);

@@ -74,15 +74,26 @@ static void on_closed(uv_handle_t *handle)
 		free_link(link);
 }
 
+/* Frees the conn; whoever knows it learns so before. */
+static void let_go(struct msv_uv_link *link)
+{
+	struct msv_conn *conn = link->conn;
+
+	if (!conn)
+		return;
+	link->conn = NULL;
+	if (link->gone)
+		link->gone(link->user);
+	msv_conn_free(conn);
+}
+
 void msv_uv_link_close(struct msv_uv_link *link)
 {
 	if (link->closing)
 		return;
 	link->closing = true;
 	msv_uv_ring_remove(&link->dirty);
-	if (link->conn)
-		msv_conn_free(link->conn);
-	link->conn = NULL;
+	let_go(link);
 	msv_uv_entrance_free(link->entrance);
 	link->entrance = NULL;
 	if (link->attempt)
@@ -138,8 +149,9 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 static void linger(struct msv_uv_link *link)
 {
 	link->lingering = true;
-	msv_conn_free(link->conn);
-	link->conn = NULL;
+	let_go(link);
+	if (link->closing)
+		return;
 	link->shutdown.data = link;
 	uv_read_stop(link->stream);
 	if (uv_shutdown(&link->shutdown, link->stream, on_shutdown) ||

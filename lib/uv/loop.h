@@ -145,6 +145,7 @@ struct msv_uv_link {
 	struct msv_conn *conn; /* NULL before the session begins and after it ended */
 
 	void (*closed)(void *user, uv_stream_t *stream);
+	void (*gone)(void *user); /* the conn is about to be freed; NULL */
 	void *user;
 
 	/* For links of a listener: its counts, and what comes before the session. */
