@@ -47,6 +47,7 @@ struct msv_account {
 	/* As the source has them, numbers or names, may be ""; the library uses
 	 * neither. */
 	const char *uid, *gid;
+	bool any_sender; /* may send as any address: a program of this machine */
 };
 
 /* A copy in one piece of memory, freed with msv_env_realloc(env, copy, 0); its

@@ -38,6 +38,9 @@ struct msv_peer {
 	uint16_t local_port;
 	const char *session_id; /* for the log; NULL: the library makes one */
 	const char *name;       /* the peer's verified host name, NULL unknown */
+	/* Who is at the other end of a local socket, as the system says. */
+	bool has_uid;
+	uint32_t uid;
 };
 
 /*

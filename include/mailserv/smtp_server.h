@@ -192,6 +192,9 @@ struct msv_smtp_config {
 	const struct msv_auth *auth; /* NULL: no AUTH */
 	bool auth_in_clear;          /* offer AUTH without TLS: loopback tests only */
 	bool no_auth_needed;         /* submission without AUTH: trusted networks */
+	/* Who it is, known beforehand, as from the peer's uid on a unix socket: as if
+	 * logged in, until STARTTLS.  Copied.  NULL: nobody yet. */
+	const struct msv_account *account;
 	/* A lone LF or CR in DATA becomes CRLF instead of 550 5.6.0: trusted
 	 * clients only. */
 	bool normalize_lines;

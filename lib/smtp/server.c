@@ -378,6 +378,14 @@ int msv_smtp_server_new(struct msv_env *env, const struct msv_smtp_config *confi
 	s->held_for = MSV_NEVER;
 	s->heard = s->conn.started;
 	s->greet_at = s->conn.started + s->config.greet_delay_ms;
+	if (s->config.account) {
+		s->account = msv_account_copy(env, s->config.account);
+		s->config.account = NULL;
+		if (!s->account) {
+			msv_conn_free(&s->conn);
+			return MSV_ERR_NOMEM;
+		}
+	}
 	if (s->config.implicit_tls) {
 		error = msv_tls_accept(s->config.tls, &s->conn);
 		if (error) {

@@ -655,8 +655,13 @@ END_TEST
 
 START_TEST(facts)
 {
-	struct msv_peer peer = { sizeof(peer), "192.0.2.1", 1234, "198.51.100.7", 25, "id-7",
-		"mx.example" };
+	struct msv_peer peer = { .size = sizeof(peer),
+		.address = "192.0.2.1",
+		.port = 1234,
+		.local_address = "198.51.100.7",
+		.local_port = 25,
+		.session_id = "id-7",
+		.name = "mx.example" };
 	struct msv_conn_info info = { .size = sizeof(info) };
 	struct echo_host h = { 0 };
 
