@@ -25,6 +25,13 @@ static void look_for_loop(struct mta_transaction *t, const struct msv_span *valu
 			t->leaves[i].loops = true;
 }
 
+static void take_message_id(struct mta_transaction *t, const struct msv_span *value)
+{
+	t->has_message_id = true;
+	if (!t->message_id)
+		t->message_id = msv_strndup(t->env, value->p, value->n);
+}
+
 static int on_field(void *user, const struct msv_header_field *field)
 {
 	struct mta_transaction *t = user;
@@ -33,7 +40,7 @@ static int on_field(void *user, const struct msv_header_field *field)
 	else if (msv_header_is(field, "Date"))
 		t->has_date = true;
 	else if (msv_header_is(field, "Message-ID"))
-		t->has_message_id = true;
+		take_message_id(t, &field->value);
 	else if (msv_header_is(field, "DKIM-Signature"))
 		t->is_signed = true;
 	return 0;

@@ -262,6 +262,7 @@ struct mta_transaction {
 	struct msv_buf held; /* the header while it is to be masqueraded */
 	bool masquerade;
 	bool header_over, has_date, has_message_id, is_signed;
+	char *message_id;       /* for the log; NULL none, or no memory for it */
 	unsigned delivered_tos; /* seen */
 
 	/* delivery.c, enqueue.c: */

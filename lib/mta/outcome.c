@@ -70,6 +70,7 @@ static void log_message(const struct mta_transaction *t)
 	begin_line(&l, t, MSV_LOG_INFO, "accepted");
 	msv_logline_number(&l, "size", t->spool.size);
 	msv_logline_number(&l, "nrcpt", t->nrcpts);
+	msv_logline_text(&l, "message-id", t->message_id);
 	msv_logline_text(&l, "envid", t->envid);
 	if (t->hold_until)
 		msv_logline_number(&l, "hold", t->hold_until / 1000000);

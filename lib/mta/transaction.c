@@ -80,6 +80,7 @@ void msv_mta_transaction_free(struct mta_transaction *t)
 	origin_fini(env, &t->origin);
 	msv_free(env, t->from);
 	msv_free(env, t->envid);
+	msv_free(env, t->message_id);
 	msv_free(env, t->hold);
 	msv_free(env, t);
 }
@@ -195,7 +196,7 @@ static void on_mail(
 	}
 	msv_smtp_set_transaction(conn, t);
 	t->reply = op;
-	if (info.account && mta->check_senders)
+	if (info.account && !info.account->any_sender && mta->check_senders)
 		check_login(t, &mail->from);
 	else
 		msv_reply_ok(take_reply(t));
