@@ -5,7 +5,7 @@
 
 #include <mailserv/mailserv.h>
 
-enum listener_role { ROLE_MX, ROLE_SUBMISSION, ROLE_LMTP, ROLE_IMAP };
+enum listener_role { ROLE_MX, ROLE_SUBMISSION, ROLE_LMTP, ROLE_IMAP, ROLE_LOCAL };
 enum listener_tls { LISTENER_STARTTLS, LISTENER_IMPLICIT, LISTENER_CLEAR };
 
 /* One address and port (or unix socket) that is listened on. */
@@ -34,6 +34,39 @@ struct limits {
 	uint64_t command_size;
 };
 
+/* Encryption on the way to a next hop. */
+enum route_tls {
+	ROUTE_TLS_DEFAULT,
+	ROUTE_TLS_OPPORTUNISTIC,
+	ROUTE_TLS_REQUIRED,
+	ROUTE_TLS_VERIFIED,
+	ROUTE_TLS_NONE
+};
+
+/* Where mail for a domain goes: `route DOMAIN { ... }`. */
+struct route {
+	char *domain;
+	char *host; /* NULL, and no path: the domain's MX hosts */
+	char *path; /* unix socket */
+	bool is_lmtp;
+	uint16_t port; /* 0 the usual one */
+	enum route_tls tls;
+	bool implicit_tls, accept;
+	char *tls_name, *ca_file, *login, *source, *helo;
+	int line;
+};
+
+struct pair {
+	char *key, *value;
+};
+
+struct queue {
+	char *directory;                                     /* NULL: in the mail directory */
+	uint32_t lifetime, warn, retry_first, retry_longest; /* seconds */
+	uint32_t connections, host_connections, destination_connections;
+	uint32_t connection_messages, transaction_recipients;
+};
+
 struct config {
 	char *file; /* where it came from */
 	char *hostname;
@@ -51,6 +84,7 @@ struct config {
 	char *control;
 	char *spool; /* NULL: beneath mail_root */
 	bool log_syslog;
+	char *log_file; /* NULL: syslog or standard error */
 	enum msv_log_level log_level;
 	bool reverse_dns;
 	bool literal_minus;
@@ -59,6 +93,21 @@ struct config {
 	struct listener *listeners;
 	size_t nlisteners;
 	struct limits limits;
+
+	/* sending.c */
+	char *aliases, *secrets; /* files; NULL none */
+	bool programs;           /* aliases may name them */
+	struct route *routes;
+	size_t nroutes;
+	struct queue queue;
+	struct pair *masquerade, *senders;
+	size_t nmasquerade, nsenders;
+	bool any_sender, srs;
+	char *srs_domain;
+	char *dns;               /* the server to ask, NULL as resolv.conf says */
+	uint32_t future_release; /* seconds a submission may be put off, 0: not offered */
+	char *submit;            /* unix socket for local programs, "" none */
+	char *drop;              /* where sendmail leaves mail while the daemon is down */
 };
 
 /* Where the file is when nobody says. */
