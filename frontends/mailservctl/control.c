@@ -1,89 +1,96 @@
-/* mailservctl status, who, reload: a question to the running daemon. */
-#include <errno.h>
+/* mailservctl status, who, reload, trace, pause, resume. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "mailservctl.h"
 
-/* A connected socket to the daemon of this configuration, or -1 and said why. */
-static int control_connect(const char *path)
+static void print_status(void *user, const json_t *row)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = -1;
-	if (strlen(path) < sizeof sun.sun_path) {
-		memcpy(sun.sun_path, path, strlen(path));
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0)
-			return fd;
-	} else {
-		errno = ENAMETOOLONG;
-	}
-	fprintf(stderr, "mailservctl: %s: %s; %s\n", path, strerror(errno),
-	    errno == EACCES ? "only root and who started mailservd may ask"
-	                    : "is mailservd running with this configuration?");
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	const json_t *c = json_object_get(row, "connections"), *q = json_object_get(row, "queued");
+	(void)user;
+	printf("version      %s\n", row_string(row, "version"));
+	printf("process      %lld\n", row_number(row, "process"));
+	printf("running      %lld s\n", row_number(row, "running"));
+	printf("accounts     %lld\n", row_number(row, "accounts"));
+	printf("connections  %lld imap, %lld smtp, %lld submission, %lld lmtp\n",
+	    row_number(c, "imap"), row_number(c, "smtp"), row_number(c, "submission"),
+	    row_number(c, "lmtp"));
+	printf("accepted     %lld\n", row_number(row, "accepted"));
+	printf("imap logins  %lld, %lld failed\n", row_number(row, "logins"),
+	    row_number(row, "failed_logins"));
+	if (json_object_get(row, "certificate_days"))
+		printf("certificate  expires in %lld days\n", row_number(row, "certificate_days"));
+	if (q)
+		printf("queue        %lld messages, %lld recipients, %lld held\n",
+		    row_number(q, "messages"), row_number(q, "recipients"), row_number(q, "held"));
+	if (json_is_true(json_object_get(row, "paused_in")))
+		puts("paused       in: new mail gets 421; go on with: mailservctl resume in");
+	if (json_is_true(json_object_get(row, "paused_out")))
+		puts("paused       out: nothing is sent; go on with: mailservctl resume out");
 }
 
-/* Sends the request, prints the answer.  0, or -1 when there was none. */
-static int ask(int fd, const char *request, char *last, size_t nlast)
+static void print_who_header(bool *done)
 {
-	char line[64];
-	int n = snprintf(line, sizeof line, "%s\n", request);
-	if (write(fd, line, (size_t)n) != n)
-		return -1;
-	FILE *answer = fdopen(fd, "r");
-	char *text = NULL;
-	size_t cap = 0;
-	bool any = false;
-	while (answer && getline(&text, &cap, answer) > 0) {
-		fputs(text, stdout);
-		snprintf(last, nlast, "%s", text);
-		any = true;
-	}
-	free(text);
-	if (answer)
-		fclose(answer);
-	return any ? 0 : -1;
+	if (!*done)
+		printf("%-11s %-12s %-24s %-20s %-10s %-8s %-12s %s\n", "PROTOCOL", "SESSION",
+		    "USER", "FROM", "STATE", "TLS", "MAILBOX", "SINCE");
+	*done = true;
 }
 
-static int request(const char *config_file, int argc, char **argv)
+static void print_who(void *user, const json_t *row)
 {
-	char last[256] = "";
-	if (argc != 1) {
-		fprintf(stderr, "usage: mailservctl [-c file] %s\n", argv[0]);
-		return EXIT_USAGE;
-	}
-	struct config *config = config_load(config_file);
-	int fd = config ? control_connect(config->control) : -1;
-	config_free(config);
-	if (fd < 0)
-		return EXIT_FAILURE;
-	if (ask(fd, argv[0], last, sizeof last) != 0) {
-		fprintf(stderr, "mailservctl: the daemon did not answer; see its log\n");
-		return EXIT_FAILURE;
-	}
-	/* A reload's last line says how it went. */
-	bool good = strcmp(argv[0], "reload") != 0 || strncmp(last, "reloaded", 8) == 0;
-	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+	print_who_header(user);
+	printf("%-11s %-12s %-24s %-20s %-10s %-8s %-12s %llds\n", row_string(row, "protocol"),
+	    row_string(row, "session"), row_string(row, "user"), row_string(row, "from"),
+	    row_string(row, "state"), row_string(row, "tls"), row_string(row, "mailbox"),
+	    row_number(row, "seconds"));
+}
+
+static int wrong(const char *usage)
+{
+	fprintf(stderr, "usage: mailservctl [-c file] %s\n", usage);
+	return EXIT_USAGE;
 }
 
 int command_status(const char *config_file, int argc, char **argv)
 {
-	return request(config_file, argc, argv);
+	bool as_json = take_json_option(&argc, argv);
+	if (argc != 1)
+		return wrong("status [--json]");
+	return ask(config_file, (const char *const *)argv, 1, as_json, print_status, NULL);
 }
 
 int command_who(const char *config_file, int argc, char **argv)
 {
-	return request(config_file, argc, argv);
+	bool as_json = take_json_option(&argc, argv);
+	if (argc != 1)
+		return wrong("who [--json]");
+	bool header = as_json;
+	int status = ask(config_file, (const char *const *)argv, 1, as_json, print_who, &header);
+	if (status == EXIT_SUCCESS)
+		print_who_header(&header);
+	return status;
 }
 
 int command_reload(const char *config_file, int argc, char **argv)
 {
-	return request(config_file, argc, argv);
+	if (argc != 1)
+		return wrong("reload");
+	return ask(config_file, (const char *const *)argv, 1, false, print_text, NULL);
+}
+
+int command_trace(const char *config_file, int argc, char **argv)
+{
+	bool as_json = take_json_option(&argc, argv);
+	if (argc != 1)
+		return wrong("trace [--json]");
+	return ask(config_file, (const char *const *)argv, 1, as_json, print_text, NULL);
+}
+
+int command_pause(const char *config_file, int argc, char **argv)
+{
+	if (argc != 2 || (strcmp(argv[1], "in") != 0 && strcmp(argv[1], "out") != 0))
+		return wrong("pause|resume in|out");
+	return ask(config_file, (const char *const *)argv, 2, false, print_text, NULL);
 }

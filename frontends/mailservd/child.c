@@ -1,4 +1,5 @@
 /* The child: everything a mail server is, as the mail user. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static int start_accounts(struct server *server)
 	struct msv_passwd_options options = {
 		.size = sizeof options, .secret = secret, .secret_len = sizeof secret
 	};
-	int error = server_secret(server->env, secret);
+	int error = server_secret(server->env, SECRET_FILE, secret);
 	if (!error)
 		error = msv_passwd_new(server->env, &options, &server->passwd);
 	explicit_bzero(secret, sizeof secret);
@@ -60,8 +61,12 @@ static int start_mail(struct server *server)
 		.prefix = config->prefix,
 		.hostname = config->hostname };
 	int error = msv_maildir_new(server->env, &store, &server->maildir);
-	if (error)
+	if (error) {
+		log_printf(MSV_LOG_ERROR,
+		    "%s: the mail directory cannot be used: %s; give it to the mail user",
+		    config->mail_root, msv_strerror(error));
 		return error;
+	}
 	struct msv_mta_options mta = { .size = sizeof mta,
 		.hostname = config->hostname,
 		.domains = (const char *const *)config->domains,
@@ -72,7 +77,7 @@ static int start_mail(struct server *server)
 		.spool = config->spool                         ? config->spool
 		         : strcmp(config->mail_root, "/") == 0 ? "/tmp"
 		                                               : "." };
-	return msv_mta_new(server->env, &mta, &server->mta);
+	return sending_start(server, &mta);
 }
 
 /* -- Loop --------------------------------------------------------------------------------------- */
@@ -80,6 +85,8 @@ static int start_mail(struct server *server)
 static void finish(struct server *server)
 {
 	msv_mta_free(server->mta);
+	server->mta = NULL;
+	sending_finish(server);
 	msv_maildir_free(server->maildir);
 	msv_throttle_free(server->throttle);
 	msv_passwd_free(server->passwd);
@@ -148,15 +155,16 @@ static int start(struct server *server)
 	contents_wipe(&packed);
 	if (error)
 		return -1; /* the library's report has said why */
-	if (privileges_drop(server->config, uid, gid) != 0 || start_accounts(server) != 0)
+	if (sending_prepare(server->config, uid, gid) != 0 ||
+	    privileges_drop(server->config, uid, gid) != 0 || start_accounts(server) != 0)
 		return -1;
-	secrets_wipe(server->config, &server->daemon->secrets);
-	if ((error = start_mail(server)) != 0) {
-		log_printf(MSV_LOG_ERROR,
-		    "%s: the mail directory cannot be used: %s; give it to the mail user",
-		    server->config->mail_root, msv_strerror(error));
+	if (server->config->programs && runner_start(&server->runner_fd) != 0) {
+		log_printf(MSV_LOG_ERROR, "programs cannot be run: %s", strerror(errno));
 		return -1;
 	}
+	if (start_mail(server) != 0)
+		return -1;
+	secrets_wipe(server->config, &server->daemon->secrets);
 	server->control = control_new(server, &server->loop, server->daemon->control);
 	return server->control ? services_start(server) : -1;
 }
@@ -184,7 +192,9 @@ static void keep_memory(void)
 
 int child_run(struct daemon *daemon, int parent)
 {
-	struct server server = { .daemon = daemon, .config = daemon->config, .parent = parent };
+	struct server server = {
+		.daemon = daemon, .config = daemon->config, .parent = parent, .runner_fd = -1
+	};
 	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	setenv("UV_THREADPOOL_SIZE", THREADS, 0);

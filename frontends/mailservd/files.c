@@ -1,4 +1,4 @@
-/* Certificates, keys and the passwd-file: read by the parent, which may. */
+/* Certificates, keys, passwd-file, aliases and secrets: read by the parent, which may. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -72,11 +72,11 @@ static unsigned read_one(
 	return 1;
 }
 
-int secrets_read_passwd(
-    const struct config *config, struct contents *passwd, problem_fn problem, void *user)
+int secrets_read_one(
+    const char *path, const char *what, struct contents *out, problem_fn problem, void *user)
 {
 	struct reader reader = { problem, user };
-	return read_one(&reader, config->passwd, "the passwd file", passwd) ? -1 : 0;
+	return read_one(&reader, path, what, out) ? -1 : 0;
 }
 
 unsigned secrets_read(
@@ -94,6 +94,10 @@ unsigned secrets_read(
 		failed += read_one(&reader, c->cert_file, "the certificate", &secrets->certs[i]);
 		failed += read_one(&reader, c->key_file, "the key", &secrets->keys[i]);
 	}
+	if (config->aliases)
+		failed += read_one(&reader, config->aliases, "the aliases file", &secrets->aliases);
+	if (config->secrets)
+		failed += read_one(&reader, config->secrets, "the secrets file", &secrets->logins);
 	return failed + read_one(&reader, config->passwd, "the passwd file", &secrets->passwd);
 }
 
@@ -109,4 +113,6 @@ void secrets_wipe(const struct config *config, struct secrets *secrets)
 	free(secrets->keys);
 	secrets->certs = secrets->keys = NULL;
 	contents_wipe(&secrets->passwd);
+	contents_wipe(&secrets->aliases);
+	contents_wipe(&secrets->logins);
 }

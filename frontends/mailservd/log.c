@@ -1,4 +1,5 @@
-/* The log: syslog, or standard error with the time in front. */
+/* The log: syslog, or a file or standard error with the time in front. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -7,15 +8,22 @@
 #include "mailservd.h"
 
 static bool to_syslog;
+static FILE *to_file;
 static enum msv_log_level most = MSV_LOG_INFO;
 
-void log_open(const struct config *config, bool foreground)
+int log_open(const struct config *config, bool foreground)
 {
 	most = config->log_level;
 	to_syslog = config->log_syslog && !foreground;
+	if (config->log_file && !(to_file = fopen(config->log_file, "ae"))) {
+		fprintf(stderr, "%s: the log cannot be written: %s; make its directory\n",
+		    config->log_file, strerror(errno));
+		return -1;
+	}
 	tzset();
 	if (to_syslog)
 		openlog("mailservd", LOG_PID | LOG_NDELAY, LOG_MAIL);
+	return 0;
 }
 
 void log_line(void *user, enum msv_log_level level, const char *line)
@@ -35,8 +43,10 @@ void log_line(void *user, enum msv_log_level level, const char *line)
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-	fprintf(stderr, "%s.%03d mailservd: %s%s\n", stamp, (int)(now.tv_nsec / 1000000),
-	    words[level], line);
+	FILE *out = to_file ? to_file : stderr;
+	fprintf(out, "%s.%03d mailservd: %s%s\n", stamp, (int)(now.tv_nsec / 1000000), words[level],
+	    line);
+	fflush(out);
 }
 
 void log_printf(enum msv_log_level level, const char *format, ...)

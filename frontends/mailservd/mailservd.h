@@ -6,6 +6,7 @@
 #ifndef MAILSERVD_H
 #define MAILSERVD_H
 
+#include <jansson.h>
 #include <mailserv/mailserv.h>
 #include <uv.h>
 
@@ -19,10 +20,11 @@ struct contents {
 	size_t n;
 };
 
-/* Certificates, keys and the passwd-file, in memory. */
+/* What the parent reads for the child, in memory. */
 struct secrets {
 	struct contents *certs, *keys; /* as many as config->ncertificates */
 	struct contents passwd;
+	struct contents aliases, logins; /* empty when the configuration names none */
 };
 
 /* Takes a line about a file that cannot be read. */
@@ -32,9 +34,9 @@ typedef void (*problem_fn)(void *user, const char *line);
  * contents are empty then). */
 unsigned secrets_read(
     const struct config *config, struct secrets *secrets, problem_fn problem, void *user);
-/* Reads the passwd-file alone.  0 or -1. */
-int secrets_read_passwd(
-    const struct config *config, struct contents *passwd, problem_fn problem, void *user);
+/* Reads one file alone, `what` it is called.  0 or -1. */
+int secrets_read_one(
+    const char *path, const char *what, struct contents *out, problem_fn problem, void *user);
 /* Wipes and frees. */
 void secrets_wipe(const struct config *config, struct secrets *secrets);
 void contents_wipe(struct contents *contents);
@@ -52,10 +54,20 @@ struct port *ports_open(const struct config *config, size_t *n);
 /* Binds the control socket, mode 0600, replacing a stale one.  -1: said why. */
 int control_open(const struct config *config);
 
+/* -- drop.c: mail left while no daemon ran -------------------------------------------- */
+
+/* Opens the directory, making it when missing.  -1: there is none; a line said so. */
+int drop_open(const struct config *config);
+/* Is there something? */
+bool drop_waits(int directory);
+/* Hands over what is there; blocks: for a process of its own. */
+void drop_take(const struct config *config, int directory);
+
 /* -- pipe.c: messages between the two processes ------------------------------------- */
 
 enum message_type {
 	MESSAGE_PASSWD = 'P',  /* to the child: contents of the passwd-file */
+	MESSAGE_ALIASES = 'A', /* to the child: contents of the aliases file */
 	MESSAGE_CERTS = 'C',   /* to the child: all pairs, packed by pack_certs() */
 	MESSAGE_PROBLEM = 'E', /* to the child: a line about a file that cannot be read */
 	MESSAGE_DONE = 'D',    /* to the child: that was all of a reload */
@@ -76,8 +88,9 @@ int unpack_certs(
 
 /* -- log.c ----------------------------------------------------------------------------- */
 
-/* Opens the log the configuration names; foreground: always standard error. */
-void log_open(const struct config *config, bool foreground);
+/* Opens the log the configuration names; foreground: standard error instead of
+ * syslog.  0, or -1 and said why. */
+int log_open(const struct config *config, bool foreground);
 /* One line; also the log function of the env (user is not used). */
 void log_line(void *user, enum msv_log_level level, const char *line);
 void log_printf(enum msv_log_level level, const char *format, ...) MSV_PRINTF(2, 3);
@@ -113,14 +126,17 @@ int child_run(struct daemon *daemon, int parent);
 
 struct server;
 
-/* Lines for whoever asks: the control socket, or the log. */
-typedef void (*answer_fn)(void *user, const char *line);
+/* An answer on the control socket (control.c). */
+struct reply;
 
-/* Facts for `mailservctl status` and `who`. */
-void server_status(struct server *server, answer_fn answer, void *user);
-void server_who(struct server *server, answer_fn answer, void *user);
-/* Asks the parent for new contents; answer is called with lines, then with NULL. */
-void server_reload(struct server *server, answer_fn answer, void *user);
+/* Commands of the control socket: argv[0] is the word.  Each ends its reply, now or
+ * later. */
+typedef void server_command_fn(
+    struct server *server, size_t argc, const char *const *argv, struct reply *reply);
+server_command_fn server_status, server_who;                  /* status.c */
+server_command_fn server_reload;                              /* reload.c */
+server_command_fn server_queue;                               /* queue.c */
+server_command_fn server_explain, server_trace, server_pause; /* transfer.c */
 
 /* -- control.c: the control socket -------------------------------------------------------------- */
 
@@ -128,5 +144,18 @@ struct control;
 /* Serves requests on the listening socket fd (taken).  NULL: no memory. */
 struct control *control_new(struct server *server, uv_loop_t *loop, int fd);
 void control_free(struct control *control);
+
+/* A row of the answer; the reference is taken, NULL is none. */
+void reply_row(struct reply *reply, json_t *row);
+/* {"text": line} */
+void reply_text(struct reply *reply, const char *line);
+/* The end: error is NULL when all is well. */
+void reply_end(struct reply *reply, const char *error);
+/* Much waits to be read: pause, on_change tells when to go on. */
+bool reply_full(const struct reply *reply);
+/* Nobody reads any more; rows are dropped, end it soon. */
+bool reply_gone(const struct reply *reply);
+/* Calls fn when there is room again, and when the reader is gone. */
+void reply_on_change(struct reply *reply, void (*fn)(void *user), void *user);
 
 #endif

@@ -60,7 +60,8 @@ static int run(const struct config *config, bool foreground)
 		if (status >= 0)
 			return status;
 	}
-	log_open(config, foreground);
+	if (log_open(config, foreground) != 0)
+		return EXIT_FAILURE;
 	int result = EXIT_FAILURE;
 	if (secrets_read(config, &daemon.secrets, on_problem, NULL) == 0 &&
 	    (daemon.control = control_open(config)) >= 0 &&

@@ -1,5 +1,5 @@
-/* The parent: starts the child again when it dies, reads certificates and the
- * passwd-file again for it, passes signals on. */
+/* The parent: starts the child again when it dies, reads files again
+ * for it, passes signals on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,15 +18,20 @@
 #define STOP_SECONDS          10
 /* A child that dies sooner than this is started again after a pause. */
 #define RESTART_PAUSE_SECONDS 2
+/* How often mail that was left is looked for. */
+#define DROP_SECONDS          5
 
 struct parent {
 	struct daemon *daemon;
 	pid_t child;
 	int pipe;
-	struct stat passwd; /* as last read */
+	struct stat passwd, aliases; /* as last read */
 	bool stopping;
 	time_t kill_at; /* when a child that does not stop is killed */
 	int status;     /* what the child exited with */
+	int drop;       /* directory, -1 none */
+	pid_t dropper;  /* hands over what is in it, 0 none */
+	time_t drop_next;
 };
 
 /* Signals arrive as bytes in a pipe. */
@@ -83,11 +88,11 @@ static int start_child(struct parent *parent)
 	return 0;
 }
 
-/* Has the passwd-file changed since it was read? */
-static bool passwd_changed(struct parent *parent)
+/* Has the file changed since it was read? */
+static bool changed(const char *path, struct stat *then)
 {
-	struct stat now, *then = &parent->passwd;
-	if (stat(parent->daemon->config->passwd, &now) != 0)
+	struct stat now;
+	if (!path || stat(path, &now) != 0)
 		return false;
 	bool same = now.st_ino == then->st_ino && now.st_size == then->st_size &&
 	            now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
@@ -103,16 +108,29 @@ static void on_problem(void *user, const char *line)
 	message_send(parent->pipe, MESSAGE_PROBLEM, line, strlen(line));
 }
 
-/* Reads the passwd-file again and hands it over. */
-static void send_passwd(struct parent *parent)
+/* Reads a file again and hands it over; kept for a child started later. */
+static void send_file(struct parent *parent, enum message_type type, const char *path,
+    const char *what, struct contents *kept)
 {
-	struct contents passwd;
-	if (secrets_read_passwd(parent->daemon->config, &passwd, on_problem, parent) != 0)
+	struct contents fresh;
+	if (secrets_read_one(path, what, &fresh, on_problem, parent) != 0)
 		return;
-	message_send(parent->pipe, MESSAGE_PASSWD, passwd.p, passwd.n);
-	/* What a child started later begins with. */
-	contents_wipe(&parent->daemon->secrets.passwd);
-	parent->daemon->secrets.passwd = passwd;
+	message_send(parent->pipe, type, fresh.p, fresh.n);
+	contents_wipe(kept);
+	*kept = fresh;
+}
+
+/* Hands over what has changed of the files that change often. */
+static void send_changed(struct parent *parent)
+{
+	const struct config *config = parent->daemon->config;
+	struct secrets *secrets = &parent->daemon->secrets;
+	if (changed(config->passwd, &parent->passwd))
+		send_file(
+		    parent, MESSAGE_PASSWD, config->passwd, "the passwd file", &secrets->passwd);
+	if (changed(config->aliases, &parent->aliases))
+		send_file(parent, MESSAGE_ALIASES, config->aliases, "the aliases file",
+		    &secrets->aliases);
 }
 
 /* Reads everything again and hands it over. */
@@ -125,13 +143,15 @@ static void reload(struct parent *parent)
 		secrets_wipe(config, &fresh);
 	} else {
 		message_send(parent->pipe, MESSAGE_PASSWD, fresh.passwd.p, fresh.passwd.n);
+		message_send(parent->pipe, MESSAGE_ALIASES, fresh.aliases.p, fresh.aliases.n);
 		if (pack_certs(config, &fresh, &packed) == 0) {
 			message_send(parent->pipe, MESSAGE_CERTS, packed.p, packed.n);
 			contents_wipe(&packed);
 		}
 		secrets_wipe(config, &parent->daemon->secrets);
 		parent->daemon->secrets = fresh;
-		passwd_changed(parent);
+		changed(config->passwd, &parent->passwd);
+		changed(config->aliases, &parent->aliases);
 	}
 	message_send(parent->pipe, MESSAGE_DONE, "", 0);
 }
@@ -184,6 +204,9 @@ static void on_signals(struct parent *parent)
 			if (parent->child > 0 &&
 			    waitpid(parent->child, &status, WNOHANG) == parent->child)
 				on_child_exit(parent, status);
+			if (parent->dropper > 0 &&
+			    waitpid(parent->dropper, &status, WNOHANG) == parent->dropper)
+				parent->dropper = 0;
 			break;
 		}
 	}
@@ -199,10 +222,29 @@ static void on_pipe(struct parent *parent)
 	contents_wipe(&contents);
 }
 
+/* Mail that was left while nobody listened is taken in, now and then. */
+static void look_at_drop(struct parent *parent)
+{
+	time_t now = time(NULL);
+	if (parent->dropper > 0 || now < parent->drop_next || !drop_waits(parent->drop))
+		return;
+	parent->drop_next = now + DROP_SECONDS;
+	parent->dropper = fork();
+	if (parent->dropper == 0) {
+		signals_default();
+		close(parent->pipe);
+		drop_take(parent->daemon->config, parent->drop);
+		_exit(EXIT_SUCCESS);
+	}
+}
+
 int parent_run(struct daemon *daemon)
 {
-	struct parent parent = { .daemon = daemon, .child = -1, .pipe = -1 };
-	passwd_changed(&parent);
+	struct parent parent = { .daemon = daemon, .child = -1, .pipe = -1, .drop = -1 };
+	if (*daemon->config->submit)
+		parent.drop = drop_open(daemon->config);
+	changed(daemon->config->passwd, &parent.passwd);
+	changed(daemon->config->aliases, &parent.aliases);
 	if (signals_open() != 0 || start_child(&parent) != 0) {
 		log_printf(MSV_LOG_ERROR, "cannot start the server process: %s", strerror(errno));
 		return EXIT_FAILURE;
@@ -215,11 +257,17 @@ int parent_run(struct daemon *daemon)
 			on_pipe(&parent);
 		if (fds[0].revents & POLLIN)
 			on_signals(&parent);
-		if (parent.pipe >= 0 && !parent.stopping && passwd_changed(&parent))
-			send_passwd(&parent);
+		if (parent.pipe >= 0 && !parent.stopping)
+			send_changed(&parent);
+		if (!parent.stopping)
+			look_at_drop(&parent);
 		if (parent.stopping && parent.child > 0 && time(NULL) > parent.kill_at)
 			kill(parent.child, SIGKILL);
 	}
+	if (parent.dropper > 0)
+		kill(parent.dropper, SIGTERM);
 	unlink(daemon->config->control);
+	if (*daemon->config->submit)
+		unlink(daemon->config->submit);
 	return parent.status;
 }

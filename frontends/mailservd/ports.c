@@ -138,9 +138,23 @@ static int bind_unix(const char *path, mode_t mode)
 	return -1;
 }
 
+/* /run is empty after a restart of the machine. */
+static void make_directory_of(const char *path)
+{
+	char *directory = strdup(path);
+	char *slash = directory ? strrchr(directory, '/') : NULL;
+	if (slash && slash > directory) {
+		*slash = '\0';
+		mkdir(directory, 0755);
+	}
+	free(directory);
+}
+
 static int open_unix(const struct config *config, const struct listener *l, struct ports *ports)
 {
 	/* Who may connect is decided by the directory the socket is in. */
+	if (l->role == ROLE_LOCAL)
+		make_directory_of(l->address);
 	int fd = bind_unix(l->address, 0666);
 	if (fd >= 0 && add(ports, l, fd) == 0)
 		return 0;
@@ -170,13 +184,7 @@ struct port *ports_open(const struct config *config, size_t *n)
 
 int control_open(const struct config *config)
 {
-	char *directory = strdup(config->control);
-	char *slash = directory ? strrchr(directory, '/') : NULL;
-	if (slash && slash > directory) {
-		*slash = '\0';
-		mkdir(directory, 0755); /* /run is empty after a restart of the machine */
-	}
-	free(directory);
+	make_directory_of(config->control);
 	int fd = bind_unix(config->control, 0600);
 	if (fd < 0)
 		log_printf(MSV_LOG_ERROR, "%s: control socket %s: %s; %s", config->file,

@@ -9,7 +9,7 @@ static void tell(struct server *server, enum msv_log_level level, const char *li
 {
 	log_line(NULL, level, line);
 	for (size_t i = 0; i < server->nwaiters; i++)
-		server->waiters[i].answer(server->waiters[i].user, line);
+		reply_text(server->waiters[i], line);
 }
 
 static void on_tls_report(void *user, enum msv_log_level level, const char *line)
@@ -52,6 +52,15 @@ static void take_passwd(struct server *server, const struct contents *passwd)
 	    "the new passwd file cannot be used (see the log): the old accounts stay");
 }
 
+static void take_aliases(struct server *server, const struct contents *text)
+{
+	if (server_take_aliases(server, text) == 0)
+		return;
+	server->reload_failed = true;
+	tell(server, MSV_LOG_ERROR,
+	    "the new aliases cannot be used (see the log): the old ones stay");
+}
+
 static void finish_reload(struct server *server)
 {
 	char line[256];
@@ -62,22 +71,24 @@ static void finish_reload(struct server *server)
 		    server->config->ncertificates, server->config->ncertificates == 1 ? "" : "s",
 		    msv_passwd_count(server->passwd),
 		    msv_passwd_count(server->passwd) == 1 ? "" : "s");
-	tell(server, server->reload_failed ? MSV_LOG_ERROR : MSV_LOG_INFO, line);
+	if (server->reload_failed)
+		log_line(NULL, MSV_LOG_ERROR, line);
+	else
+		tell(server, MSV_LOG_INFO, line);
 	for (size_t i = 0; i < server->nwaiters; i++)
-		server->waiters[i].answer(server->waiters[i].user, NULL);
+		reply_end(server->waiters[i], server->reload_failed ? line : NULL);
 	server->nwaiters = 0;
 	server->reload_failed = false;
 }
 
-void server_reload(struct server *server, answer_fn answer, void *user)
+void server_reload(struct server *server, size_t argc, const char *const *argv, struct reply *reply)
 {
+	(void)argc, (void)argv;
 	if (server->nwaiters == WAITERS_MAX ||
-	    message_send(server->parent, MESSAGE_RELOAD, "", 0) != 0) {
-		answer(user, "reload: the parent process does not answer");
-		answer(user, NULL);
-		return;
-	}
-	server->waiters[server->nwaiters++] = (struct waiter){ answer, user };
+	    message_send(server->parent, MESSAGE_RELOAD, "", 0) != 0)
+		reply_end(reply, "reload: the parent process does not answer");
+	else
+		server->waiters[server->nwaiters++] = reply;
 }
 
 void server_take_message(
@@ -86,6 +97,9 @@ void server_take_message(
 	switch (type) {
 	case MESSAGE_PASSWD:
 		take_passwd(server, contents);
+		break;
+	case MESSAGE_ALIASES:
+		take_aliases(server, contents);
 		break;
 	case MESSAGE_CERTS:
 		take_certs(server, contents);

@@ -1,6 +1,4 @@
-/* A secret that outlasts restarts, in the mail directory: the salts invented for
- * unknown users come from it and must not change, or they would tell who is
- * unknown. */
+/* Secrets that outlast restarts, in the mail directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,12 +7,10 @@
 
 #include "server.h"
 
-#define SECRET_FILE ".mailserv-secret"
-
 /* 0 when the file has a whole secret. */
-static int read_secret(uint8_t secret[SECRET_SIZE])
+static int read_secret(const char *file, uint8_t secret[SECRET_SIZE])
 {
-	int fd = open(SECRET_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -1;
 	ssize_t n = read(fd, secret, SECRET_SIZE);
@@ -23,25 +19,26 @@ static int read_secret(uint8_t secret[SECRET_SIZE])
 }
 
 /* Writes it under another name first: half a secret never has the name. */
-static int write_secret(const uint8_t secret[SECRET_SIZE])
+static int write_secret(const char *file, const uint8_t secret[SECRET_SIZE])
 {
-	int fd =
-	    open(SECRET_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char name[64];
+	snprintf(name, sizeof name, "%s.new", file);
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
 	bool good = write(fd, secret, SECRET_SIZE) == SECRET_SIZE && fsync(fd) == 0;
 	close(fd);
-	return good && rename(SECRET_FILE ".new", SECRET_FILE) == 0 ? 0 : -1;
+	return good && rename(name, file) == 0 ? 0 : -1;
 }
 
-int server_secret(struct msv_env *env, uint8_t secret[SECRET_SIZE])
+int server_secret(struct msv_env *env, const char *file, uint8_t secret[SECRET_SIZE])
 {
-	if (read_secret(secret) == 0)
+	if (read_secret(file, secret) == 0)
 		return 0;
 	int error = msv_env_random(env, secret, SECRET_SIZE);
-	if (!error && write_secret(secret) != 0)
+	if (!error && write_secret(file, secret) != 0)
 		log_printf(MSV_LOG_WARN,
 		    "%s cannot be written in the mail directory: %s; give it to the mail user",
-		    SECRET_FILE, strerror(errno));
+		    file, strerror(errno));
 	return error;
 }

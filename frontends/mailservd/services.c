@@ -1,4 +1,6 @@
 /* Listeners and the sessions behind them. */
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "server.h"
@@ -28,7 +30,8 @@ static void configure_smtp(struct service *service)
 	const struct listener *l = service->listener;
 	static const enum msv_smtp_role roles[] = { [ROLE_MX] = MSV_SMTP_MX,
 		[ROLE_SUBMISSION] = MSV_SMTP_SUBMISSION,
-		[ROLE_LMTP] = MSV_SMTP_LMTP };
+		[ROLE_LMTP] = MSV_SMTP_LMTP,
+		[ROLE_LOCAL] = MSV_SMTP_SUBMISSION };
 	service->smtp = (struct msv_smtp_config){ .size = sizeof service->smtp,
 		.role = roles[l->role],
 		.hostname = server->config->hostname,
@@ -36,7 +39,9 @@ static void configure_smtp(struct service *service)
 		.user = server->mta,
 		.tls = l->tls == LISTENER_CLEAR ? NULL : server->tls,
 		.implicit_tls = l->tls == LISTENER_IMPLICIT,
-		.auth = l->role == ROLE_LMTP ? NULL : msv_throttle_auth(server->throttle),
+		.auth = l->role == ROLE_LMTP || l->role == ROLE_LOCAL
+		            ? NULL
+		            : msv_throttle_auth(server->throttle),
 		.auth_in_clear = l->login_in_clear,
 		.message_octets_max = limits->message_size,
 		.recipients_max = limits->recipients,
@@ -46,7 +51,43 @@ static void configure_smtp(struct service *service)
 		.greet_delay_ms = l->role == ROLE_MX ? limits->greet_delay * 1000 : 0,
 		.errors_max = limits->errors,
 		.idle_s = limits->idle,
-		.total_s = limits->total };
+		.total_s = limits->total,
+		.normalize_lines = l->role == ROLE_LOCAL,
+		.offer_dsn = true,
+		.offer_requiretls = true,
+		.future_release_max_s =
+		    roles[l->role] == MSV_SMTP_SUBMISSION ? server->config->future_release : 0 };
+}
+
+/* A program of this machine: known by its user, and trusted with any sender, as
+ * sendmail always was. */
+static int local_session(
+    const struct service *service, const struct msv_peer *peer, struct msv_conn **conn)
+{
+	struct msv_smtp_config smtp = service->smtp;
+	const struct passwd *user = peer->has_uid ? getpwuid(peer->uid) : NULL;
+	char number[16];
+	snprintf(number, sizeof number, "uid-%u", (unsigned)peer->uid);
+	struct msv_account account = {
+		.size = sizeof account, .name = user ? user->pw_name : number, .any_sender = true
+	};
+	if (peer->has_uid)
+		smtp.account = &account;
+	return msv_smtp_server_new(service->server->env, &smtp, peer, conn);
+}
+
+static int session(
+    const struct service *service, const struct msv_peer *peer, struct msv_conn **conn)
+{
+	struct msv_env *env = service->server->env;
+	switch (service->listener->role) {
+	case ROLE_IMAP:
+		return msv_imap_server_new(env, &service->imap, peer, conn);
+	case ROLE_LOCAL:
+		return local_session(service, peer, conn);
+	default:
+		return msv_smtp_server_new(env, &service->smtp, peer, conn);
+	}
 }
 
 static void configure_imap(struct service *service)
@@ -75,9 +116,7 @@ static struct msv_conn *on_accept(void *user, const struct msv_peer *peer)
 	struct service *service = user;
 	struct msv_env *env = service->server->env;
 	struct msv_conn *conn = NULL;
-	int error = service->listener->role == ROLE_IMAP
-	                ? msv_imap_server_new(env, &service->imap, peer, &conn)
-	                : msv_smtp_server_new(env, &service->smtp, peer, &conn);
+	int error = session(service, peer, &conn);
 	if (error)
 		msv_env_log(env, MSV_LOG_ERROR, "connection from %s: %s",
 		    peer->address ? peer->address : "local", msv_strerror(error));
@@ -90,11 +129,6 @@ int services_start(struct server *server)
 {
 	const struct config *config = server->config;
 	struct daemon *daemon = server->daemon;
-	if (config->reverse_dns) {
-		int error = msv_uv_resolver_new(server->uv, NULL, &server->resolver);
-		if (error)
-			return error;
-	}
 	server->services = calloc(config->nlisteners, sizeof *server->services);
 	server->listeners = calloc(daemon->nports, sizeof *server->listeners);
 	if (!server->services || !server->listeners)
@@ -118,7 +152,9 @@ int services_start(struct server *server)
 			.max_per_address = config->limits.connections_per_address,
 			.proxies = (const char *const *)l->proxy_from,
 			.nproxies = l->nproxy_from,
-			.resolver = l->role == ROLE_MX ? server->resolver : NULL };
+
+			.resolver =
+			    config->reverse_dns && l->role == ROLE_MX ? server->resolver : NULL };
 		int error = msv_uv_listen(server->uv, &options, &server->listeners[i]);
 		if (error) {
 			log_printf(MSV_LOG_ERROR, "%s: listen %s: %s", config->file, l->name,
