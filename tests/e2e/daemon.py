@@ -118,7 +118,7 @@ class Daemon:
         lines = [
             'hostname = "localhost"', 'domains = {"example.org", "example.com"}', 'passwd = "passwd"',
             'certificate = "cert.pem"', 'key = "key.pem"', f'location = "{self.location}"',
-            'control = "control"', "log = stderr", "log_level = debug",
+            'control = "control"', 'drop = "drop"', "log = stderr", "log_level = debug",
         ]
         if os.geteuid() == 0:
             lines.append('user = "nobody"')
@@ -140,13 +140,14 @@ class Daemon:
                        input=password + "\n", text=True, check=True, capture_output=True)
 
     def start(self):
+        before = len(self.text())
         self.log = open(self.log_file, "a", encoding="utf-8")
         self.process = subprocess.Popen([str(MAILSERVD), "-f", "-c", str(self.conf)], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 60
-        while " is ready: " not in self.text():
+        while " is ready: " not in self.text()[before:]:
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("mailservd did not start:\n" + self.text())
+                raise RuntimeError("mailservd did not start:\n" + self.text()[before:])
             time.sleep(0.02)
         return self
 
@@ -182,6 +183,25 @@ class Daemon:
                 raise RuntimeError("mailservd broke:\n" + text[-8000:])
         return status
 
+    def processes(self):
+        """The ids of the daemon's processes, the parent first."""
+        found = [self.process.pid]
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[1]) in found:
+                    found.append(int(stat.parent.name))
+        return found
+
+    def kill(self):
+        """kill -9, all at once."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        self.log.close()
+
     def __enter__(self):
         return self.start()
 
@@ -213,6 +233,17 @@ class Daemon:
     def deliver(self, text, to=USER, sender="carl@example.net"):
         with self.smtp() as client:
             client.sendmail(sender, [to] if isinstance(to, str) else to, text.encode())
+
+    def wait_inbox(self, n, user=USER, password=PASSWORD, seconds=30):
+        """The messages of the INBOX as text, once there are n."""
+        deadline = time.monotonic() + seconds
+        while True:
+            mails = self.inbox(user, password)
+            if len(mails) >= n:
+                return [mail.decode("utf-8", "replace") for mail in mails]
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{len(mails)} of {n} messages came:\n{self.text()[-4000:]}")
+            time.sleep(0.1)
 
     def inbox(self, user=USER, password=PASSWORD, mailbox="INBOX"):
         """All messages of a mailbox, as bytes."""
