@@ -2,6 +2,8 @@
  * answers: PIPELINING, SIZE, SMTPUTF8, DSN, CHUNKING, LIMITS, REQUIRETLS, LMTP. */
 #include "smtp/client_rig.h"
 
+#include "config.h"
+
 #define LEAVE "C: QUIT\nS: 221 bye\nX:\n"
 
 static void three_recipients(struct rig_client *rig)
@@ -190,6 +192,10 @@ START_TEST(bad_sender_never_said)
 }
 END_TEST
 
+#define BUECHER \
+	"bob@b\xc3\xbc" \
+	"cher.example"
+
 static void international(struct rig_client *rig)
 {
 	struct rig_message *m = rig_compose(rig, "text\r\n",
@@ -204,21 +210,30 @@ static void international(struct rig_client *rig)
 	rig->quit_at_once = true;
 }
 
+#define NO_UTF8(who, what) \
+	who "@x.example: mail 553 5.6.7 the next hop takes no " what " (we) (permanent)\n"
+#define NO_UTF8_HEADER NO_UTF8("tim", "message with UTF-8 in its header")
+#define NO_UTF8_SENDER NO_UTF8("tim", "sender beyond ASCII")
+
 START_TEST(without_smtputf8)
 {
+#ifdef HAVE_IDN2
 	rig_play(international,
 	    BARE_HELLO "C: MAIL FROM:<ann@xn--caf-dma.example>\nS: 250 ok\n"
 	               "C: RCPT TO:<bob@xn--bcher-kva.example>\nS: 250 ok\n"
 	               "C: RCPT TO:<tim@x.example>\nS: 250 ok\n" BODY_OK LEAVE,
-	    "bob@b\xc3\xbc"
-	    "cher.example: end 250 ok\n"
-	    "j\xc3\xb6rg@x.example: rcpt 553 5.6.7 the next hop takes no recipient beyond ASCII "
-	    "(we) (permanent)\n"
-	    "tim@x.example: end 250 ok\ncompleted\n"
-	    "tim@x.example: mail 553 5.6.7 the next hop takes no message with UTF-8 in its header "
-	    "(we) (permanent)\n"
-	    "tim@x.example: mail 553 5.6.7 the next hop takes no sender beyond ASCII (we) "
-	    "(permanent)\nover\n");
+	    BUECHER ": end 250 ok\n"
+	            "j\xc3\xb6rg@x.example: rcpt 553 5.6.7 the next hop takes no recipient beyond "
+	            "ASCII (we) (permanent)\n"
+	            "tim@x.example: end 250 ok\ncompleted\n" NO_UTF8_HEADER NO_UTF8_SENDER
+	            "over\n");
+#else
+	rig_play(international, BARE_HELLO LEAVE,
+	    BUECHER
+	    ": mail 553 5.6.7 the next hop takes no sender beyond ASCII (we) (permanent)\n" NO_UTF8(
+	        "j\xc3\xb6rg", "sender beyond ASCII") NO_UTF8_SENDER NO_UTF8_HEADER NO_UTF8_SENDER
+	    "over\n");
+#endif
 }
 END_TEST
 
