@@ -122,7 +122,8 @@ static int make_base(const char *base)
 /* A descriptor; AT_FDCWD where the process stands, which need not be opened. */
 static int open_base(const struct msv_place *place, bool make)
 {
-	if (strcmp(place->base, ".") == 0)
+	/* "." or "./" */
+	if (place->base[0] == '.' && !place->base[1 + strspn(place->base + 1, "/")])
 		return AT_FDCWD;
 	int fd = open(place->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
