@@ -61,18 +61,27 @@ static bool has_message_id(const char *line, const char *asked)
 	return n == nasked && memcmp(p, asked, n) == 0;
 }
 
-/* Prints what belongs to the message; bounces made of it ("for=ID") too. */
+/* What is asked for, as the id of a message: a Message-ID that was given here has it
+ * before the @. */
+static void want_asked(struct wanted *wanted, const char *asked)
+{
+	asked += *asked == '<';
+	want(wanted, asked, strcspn(asked, "@>"));
+}
+
+/* Prints what belongs to the message; notifications about it ("about=ID") too. */
 static size_t follow(FILE *file, const char *asked, struct wanted *wanted)
 {
 	char *line = NULL;
 	size_t cap = 0, printed = 0;
-	want(wanted, asked, strlen(asked));
+	want_asked(wanted, asked);
 	while (getline(&line, &cap, file) > 0) {
-		size_t nid, nfor;
-		const char *id = value_of(line, "id", &nid), *of = value_of(line, "for", &nfor);
+		size_t nid, nabout;
+		const char *id = value_of(line, "id", &nid);
+		const char *about = value_of(line, "about", &nabout);
 		if (!id)
 			continue;
-		if (has_message_id(line, asked) || (of && is_wanted(wanted, of, nfor)))
+		if (has_message_id(line, asked) || (about && is_wanted(wanted, about, nabout)))
 			want(wanted, id, nid);
 		if (is_wanted(wanted, id, nid)) {
 			fputs(line, stdout);

@@ -59,10 +59,10 @@ static void print_entry(void *user, const json_t *row)
 	}
 	printf("    to %s: %s, %lld tries", row_string(row, "to"), state(row, when),
 	    row_number(row, "attempts"));
-	if (*json_string_value(json_object_get(row, "text")))
-		printf("; %s%s%s", json_string_value(json_object_get(row, "host")),
-		    *json_string_value(json_object_get(row, "host")) ? ": " : "",
-		    row_string(row, "text"));
+	const char *host = row_string(row, "host"), *text = row_string(row, "text");
+	if (strcmp(text, "-") != 0)
+		printf("; %s%s%s", strcmp(host, "-") == 0 ? "" : host,
+		    strcmp(host, "-") == 0 ? "" : ": ", text);
 	putchar('\n');
 }
 

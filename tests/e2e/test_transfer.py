@@ -281,6 +281,20 @@ class Control(Transfer):
             self.assertEqual(self.d.ctl("log", mid.group(1)).stdout, lines)
         self.assertEqual(self.d.ctl("log", "nothing", check=False).returncode, 1)
 
+    def test_log_follows_bounces(self):
+        self.sink_.answer = lambda verb, argument, session: "550 5.1.1 \xe4 no" if verb == "RCPT" else None
+        self.submit(self.d, ["bob@example.net"])
+        one = self.queue(self.d)[0]["id"]
+        self.d.ctl("resume", "out")
+        self.d.wait_inbox(1)
+        self.until(lambda: "destination=local" in self.d.ctl("log", one).stdout)
+        lines = self.d.ctl("log", one).stdout
+        self.assertRegex(lines, f"mta notification id=\\w+ about={one} to={USER}")
+        bounce = re.search(f"id=(\\w+) about={one}", lines).group(1)
+        self.assertRegex(lines, f"mta sent id={bounce} .*to={USER}")
+        self.assertRegex(lines, f"mta failed id={one} .*result=550")
+        self.assertEqual(self.d.ctl("log", f"<{one}@localhost>").stdout, lines)
+
     def test_trace(self):
         import subprocess
         from daemon import MAILSERVCTL
