@@ -9,13 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "check.h"
 
-struct findings {
-	unsigned errors, warnings;
-};
-
-static void report(void *user, enum msv_log_level level, const char *line)
+void finding_report(void *user, enum msv_log_level level, const char *line)
 {
 	struct findings *findings = user;
 	if (level == MSV_LOG_ERROR)
@@ -27,17 +23,14 @@ static void report(void *user, enum msv_log_level level, const char *line)
 	fprintf(stderr, "%s%s\n", level == MSV_LOG_ERROR ? "" : "warning: ", line);
 }
 
-static void say(struct findings *findings, enum msv_log_level level, const char *format, ...)
-    MSV_PRINTF(3, 4);
-
-static void say(struct findings *findings, enum msv_log_level level, const char *format, ...)
+void finding(struct findings *findings, enum msv_log_level level, const char *format, ...)
 {
 	char line[1024];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
-	report(findings, level, line);
+	finding_report(findings, level, line);
 }
 
 void config_tls_options(
@@ -65,7 +58,7 @@ static void check_certificates(
 	if (!pairs)
 		return;
 	config_tls_options(config, pairs, &options);
-	options.report = report;
+	options.report = finding_report;
 	options.user = findings;
 	if (msv_tls_check(env, &options, NULL) < 0 && findings->errors == before)
 		findings->errors++;
@@ -76,21 +69,22 @@ static void check_passwd(
     const struct config *config, struct msv_env *env, struct findings *findings)
 {
 	struct msv_passwd *passwd;
-	struct msv_passwd_options options = {
-		.size = sizeof options, .path = config->passwd, .report = report, .user = findings
-	};
+	struct msv_passwd_options options = { .size = sizeof options,
+		.path = config->passwd,
+		.report = finding_report,
+		.user = findings };
 	unsigned before = findings->errors;
 	int error = msv_passwd_new(env, &options, &passwd);
 	if (error) {
 		if (findings->errors == before)
-			say(findings, MSV_LOG_ERROR,
+			finding(findings, MSV_LOG_ERROR,
 			    "%s: the passwd file cannot be read: %s; make it with: mailservctl "
 			    "user add NAME",
 			    config->passwd, msv_strerror(error));
 		return;
 	}
 	if (msv_passwd_count(passwd) == 0)
-		say(findings, MSV_LOG_WARN,
+		finding(findings, MSV_LOG_WARN,
 		    "%s: no account in it: nobody can log in; add one with: mailservctl user add "
 		    "NAME",
 		    config->passwd);
@@ -118,7 +112,7 @@ static void check_postmaster(
 	if (!config->postmaster || msv_passwd_list(env, config->passwd, on_account, &search) != 0 ||
 	    search.found)
 		return;
-	say(findings, MSV_LOG_ERROR,
+	finding(findings, MSV_LOG_ERROR,
 	    "%s: postmaster %s is no account that receives mail; add it with: mailservctl user add "
 	    "%s",
 	    config->file, config->postmaster, config->postmaster);
@@ -136,16 +130,31 @@ static bool may_write(const struct stat *st, uid_t uid, gid_t gid)
 	return st->st_mode & S_IWOTH;
 }
 
+bool check_writable(
+    const char *path, const char *what, uid_t uid, gid_t gid, struct findings *findings)
+{
+	struct stat st;
+	bool good = stat(path, &st) == 0;
+	if (!good)
+		finding(findings, MSV_LOG_ERROR, "%s: %s: %s; make it and give it to the mail user",
+		    path, what, strerror(errno));
+	else if (!(good = S_ISDIR(st.st_mode) && may_write(&st, uid, gid)))
+		finding(findings, MSV_LOG_ERROR,
+		    "%s: the mail user (uid %u) cannot write there; give it the directory with "
+		    "chown",
+		    path, (unsigned)uid);
+	return good;
+}
+
 static void check_directories(const struct config *config, struct findings *findings)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	struct stat st;
 	if (uid == 0) {
 		const char *name = config->user ? config->user : "vmail";
 		const struct passwd *entry = getpwnam(name);
 		if (!entry) {
-			say(findings, MSV_LOG_ERROR,
+			finding(findings, MSV_LOG_ERROR,
 			    "%s: the mail user %s does not exist; make it with: useradd --system "
 			    "%s",
 			    config->file, name, name);
@@ -154,21 +163,14 @@ static void check_directories(const struct config *config, struct findings *find
 		uid = entry->pw_uid;
 		gid = entry->pw_gid;
 		if (uid == 0)
-			say(findings, MSV_LOG_ERROR,
+			finding(findings, MSV_LOG_ERROR,
 			    "%s: the mail user must not be root; say user = \"vmail\"",
 			    config->file);
 	}
+	check_queue(config, uid, gid, findings);
 	if (strcmp(config->mail_root, "/") == 0)
 		return; /* homes may be anywhere */
-	if (stat(config->mail_root, &st) != 0)
-		say(findings, MSV_LOG_ERROR,
-		    "%s: the mail directory: %s; make it and give it to the mail user",
-		    config->mail_root, strerror(errno));
-	else if (!S_ISDIR(st.st_mode) || !may_write(&st, uid, gid))
-		say(findings, MSV_LOG_ERROR,
-		    "%s: the mail user (uid %u) cannot write there; give it the directory with "
-		    "chown",
-		    config->mail_root, (unsigned)uid);
+	check_writable(config->mail_root, "the mail directory", uid, gid, findings);
 }
 
 unsigned config_check(const struct config *config, unsigned *warnings)
@@ -181,6 +183,7 @@ unsigned config_check(const struct config *config, unsigned *warnings)
 	check_passwd(config, env, &findings);
 	check_postmaster(config, env, &findings);
 	check_directories(config, &findings);
+	check_sending(config, &findings);
 	msv_env_free(env);
 	if (warnings)
 		*warnings = findings.warnings;

@@ -336,6 +336,7 @@ struct config *config_load(const char *file)
 	cfg_set_validate_func(cfg, "log", check_log);
 	cfg_set_validate_func(cfg, "route|port", check_port);
 	cfg_set_validate_func(cfg, "masquerade", check_masquerade);
+	cfg_set_validate_func(cfg, "dns", check_dns);
 	/* The scanner would end the process over a directory. */
 	struct stat st;
 	int result = stat(file, &st) != 0 ? CFG_FILE_ERROR : CFG_SUCCESS;

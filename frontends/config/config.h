@@ -124,6 +124,15 @@ void config_free(struct config *config);
  * others. */
 unsigned config_check(const struct config *config, unsigned *warnings);
 
+/* A login of the secrets file: a line `label user:password`. */
+struct login {
+	char *user, *password;
+};
+
+/* Looks for the label in the text.  0 and strings for config_free_login(), or -1. */
+int config_find_login(const char *text, size_t n, const char *label, struct login *login);
+void config_free_login(struct login *login);
+
 /* The TLS options the file describes; pairs has room for ncertificates. */
 void config_tls_options(
     const struct config *config, struct msv_tls_pair *pairs, struct msv_tls_options *options);

@@ -1,4 +1,5 @@
 /* What mailserv.conf says of sending: routes, the queue, senders, local programs. */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,12 @@ cfg_opt_t config_sender_options[] = {
 	CFG_END(),
 };
 
+static bool is_address(const char *text)
+{
+	unsigned char octets[16];
+	return inet_pton(AF_INET, text, octets) == 1 || inet_pton(AF_INET6, text, octets) == 1;
+}
+
 int check_masquerade(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *value = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
@@ -57,6 +64,26 @@ int check_masquerade(cfg_t *cfg, cfg_opt_t *opt)
 	cfg_error(cfg,
 	    "'%s' is not a value for masquerade: write \"@host.example.org @example.org\" or two "
 	    "addresses",
+	    value ? value : "");
+	return -1;
+}
+
+int check_dns(cfg_t *cfg, cfg_opt_t *opt)
+{
+	char address[64];
+	const char *value = cfg_opt_getnstr(opt, 0);
+	size_t n = value ? strcspn(value, "@") : 0;
+	const char *port = value && value[n] ? value + n + 1 : "53";
+	if (n > 0 && n < sizeof address && strspn(port, "0123456789") == strlen(port) &&
+	    atoi(port) > 0 && atoi(port) < 65536) {
+		memcpy(address, value, n);
+		address[n] = '\0';
+		if (is_address(address))
+			return 0;
+	}
+	cfg_error(cfg,
+	    "'%s' is not a value for dns: write an address like \"192.0.2.53\" or "
+	    "\"127.0.0.1@5353\"",
 	    value ? value : "");
 	return -1;
 }
@@ -106,6 +133,10 @@ static void take_route(struct config *config, struct route *route, cfg_t *sectio
 	if (!host && !route->is_lmtp && (route->login || route->implicit_tls))
 		config_missing(section, "route %s: login and implicit_tls need host = a smarthost",
 		    route->domain);
+	if (route->source && !is_address(route->source))
+		config_missing(section,
+		    "route %s: source = \"%s\" is no IP address: write one of this machine",
+		    route->domain, route->source);
 	if (route->login && !config->secrets)
 		config_missing(section,
 		    "route %s: login = \"%s\" is looked up in a file: say secrets = \"secrets\" "
@@ -117,6 +148,18 @@ static void take_route(struct config *config, struct route *route, cfg_t *sectio
 		    "route %s: a password never goes out in the clear: take tls = none or login "
 		    "away",
 		    route->domain);
+}
+
+/* "*", "@domain" or an address. */
+static char *take_sender(cfg_t *section, const char *value)
+{
+	const char *at = strrchr(value, '@');
+	if (strcmp(value, "*") != 0 && (!at || !at[1]))
+		config_missing(section,
+		    "sender %s: '%s' is no sender: write \"user@example.org\", \"@example.org\" "
+		    "or \"*\"",
+		    cfg_title(section), value);
+	return config_copy(value);
 }
 
 static void take_pairs(struct config *config, cfg_t *cfg)
@@ -139,7 +182,7 @@ static void take_pairs(struct config *config, cfg_t *cfg)
 		for (unsigned k = 0; k < cfg_size(section, "as"); k++)
 			config->senders[config->nsenders++] =
 			    (struct pair){ .key = config_copy(cfg_title(section)),
-				    .value = config_copy(cfg_getnstr(section, "as", k)) };
+				    .value = take_sender(section, cfg_getnstr(section, "as", k)) };
 	}
 }
 
@@ -158,6 +201,51 @@ static void take_queue(struct config *config, cfg_t *cfg)
 	queue->transaction_recipients = (uint32_t)cfg_getint(cfg, "transaction_recipients");
 	if (!queue->directory && strcmp(config->mail_root, "/") == 0)
 		queue->directory = config_copy("/var/spool/mailserv/queue");
+}
+
+/* -- The file of secrets ------------------------------------------------------------ */
+
+/* The value behind `label` in the line from p to stop; NULL: it is another's. */
+static const char *value_of(const char *p, const char *stop, const char *label)
+{
+	size_t n = strlen(label);
+	while (p < stop && (*p == ' ' || *p == '\t'))
+		p++;
+	if ((size_t)(stop - p) <= n || memcmp(p, label, n) != 0 || (p[n] != ' ' && p[n] != '\t'))
+		return NULL;
+	for (p += n; p < stop && (*p == ' ' || *p == '\t');)
+		p++;
+	return p;
+}
+
+int config_find_login(const char *text, size_t n, const char *label, struct login *login)
+{
+	const char *p = text, *end = text + n;
+	*login = (struct login){ 0 };
+	while (p < end) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = newline ? newline : end;
+		const char *user = value_of(p, stop, label);
+		const char *colon = user ? memchr(user, ':', (size_t)(stop - user)) : NULL;
+		if (colon && colon > user) {
+			while (stop > colon + 1 && stop[-1] == '\r')
+				stop--;
+			login->user = config_need(strndup(user, (size_t)(colon - user)));
+			login->password =
+			    config_need(strndup(colon + 1, (size_t)(stop - colon - 1)));
+			return 0;
+		}
+		p = newline ? newline + 1 : end;
+	}
+	return -1;
+}
+
+void config_free_login(struct login *login)
+{
+	free(login->user);
+	if (login->password)
+		explicit_bzero(login->password, strlen(login->password));
+	free(login->password);
 }
 
 /* A file beside the control socket. */

@@ -37,6 +37,7 @@ int check_network(cfg_t *cfg, cfg_opt_t *opt);
 int check_location(cfg_t *cfg, cfg_opt_t *opt);
 int check_log(cfg_t *cfg, cfg_opt_t *opt);
 int check_masquerade(cfg_t *cfg, cfg_opt_t *opt);
+int check_dns(cfg_t *cfg, cfg_opt_t *opt);
 
 /* -- config.c: from libconfuse to the struct ------------------------------------ */
 

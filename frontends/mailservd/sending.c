@@ -20,6 +20,13 @@ int sending_prepare(const struct config *config, uid_t uid, gid_t gid)
 	const char *path = config->queue.directory;
 	if (!path)
 		return 0; /* made by the mail user */
+	char *above = strdup(path);
+	char *slash = above ? strrchr(above, '/') : NULL;
+	if (slash && slash > above) {
+		*slash = '\0';
+		mkdir(above, 0755); /* if it may and must */
+	}
+	free(above);
 	if (mkdir(path, 0700) == 0) {
 		if (geteuid() != 0 || chown(path, uid, gid) == 0)
 			return 0;
@@ -29,39 +36,6 @@ int sending_prepare(const struct config *config, uid_t uid, gid_t gid)
 	log_printf(MSV_LOG_ERROR,
 	    "%s: the queue's directory: %s; make it and give it to the mail user", path,
 	    strerror(errno));
-	return -1;
-}
-
-/* -- Secrets of smarthosts ------------------------------------------------------------- */
-
-/* A login: a line `label user:password` of the secrets file. */
-struct login {
-	char *user, *password;
-};
-
-/* Finds the label in the text.  Wipes nothing: the text is the caller's. */
-static int find_login(const struct contents *text, const char *label, struct login *login)
-{
-	const char *p = text->p, *end = p ? p + text->n : p;
-	size_t nlabel = strlen(label);
-	while (p && p < end) {
-		const char *newline = memchr(p, '\n', (size_t)(end - p));
-		const char *stop = newline ? newline : end;
-		p += strspn(p, " \t");
-		if ((size_t)(stop - p) > nlabel && memcmp(p, label, nlabel) == 0 &&
-		    strchr(" \t", p[nlabel])) {
-			p += nlabel + strspn(p + nlabel, " \t");
-			const char *colon = memchr(p, ':', (size_t)(stop - p));
-			if (colon && colon > p) {
-				while (stop > colon + 1 && stop[-1] == '\r')
-					stop--;
-				login->user = strndup(p, (size_t)(colon - p));
-				login->password = strndup(colon + 1, (size_t)(stop - colon - 1));
-				return login->user && login->password ? 0 : -1;
-			}
-		}
-		p = newline ? newline + 1 : end;
-	}
 	return -1;
 }
 
@@ -98,15 +72,14 @@ static int fill_tls(
 static int fill_login(
     const struct server *server, const struct route *r, struct msv_mta_route *route)
 {
-	struct login login = { 0 };
+	const struct contents *text = &server->daemon->secrets.logins;
+	struct login login;
 	if (!r->login)
 		return 0;
-	if (find_login(&server->daemon->secrets.logins, r->login, &login) != 0) {
+	if (!text->p || config_find_login(text->p, text->n, r->login, &login) != 0) {
 		log_printf(MSV_LOG_ERROR,
 		    "%s:%d: route %s: no line '%s user:password' in %s; write it",
 		    server->config->file, r->line, r->domain, r->login, server->config->secrets);
-		free(login.user);
-		free(login.password);
 		return MSV_ERR_NOTFOUND;
 	}
 	route->user = login.user;
@@ -135,11 +108,9 @@ static int fill_route(struct server *server, size_t i, struct msv_mta_route *rou
 static void routes_free(struct msv_mta_route *routes, size_t n)
 {
 	for (size_t i = 0; routes && i < n; i++) {
-		free((void *)(uintptr_t)routes[i].user);
-		if (routes[i].password)
-			explicit_bzero(
-			    (void *)(uintptr_t)routes[i].password, strlen(routes[i].password));
-		free((void *)(uintptr_t)routes[i].password);
+		struct login login = { (char *)(uintptr_t)routes[i].user,
+			(char *)(uintptr_t)routes[i].password };
+		config_free_login(&login);
 	}
 	free(routes);
 }

@@ -40,7 +40,7 @@ class Mistakes(unittest.TestCase):
                 ("listen x { role = mx port = 70000 }", "port 70000 does not exist: write a number from 1 to 65535"),
                 ("listen x { role = mx }", "listen x: say port = a number, or address = a path"),
                 ("listen x { port = 2525 }", "listen x: say role = mx, submission, lmtp or imap"),
-                ("log = paper", "'paper' is not a value for log: write one of stderr, syslog"),
+                ("log = paper", "'paper' is not a value for log: write syslog, stderr or the path of a file"),
                 ("log_level = loud", "'loud' is not a value for log_level: write one of error, warning, info, debug"),
                 ("layout = mbox", "'mbox' is not a value for layout: write one of maildir++, fs"),
                 ('separator = "x"', 'separator must be "." or "/"'),
@@ -57,6 +57,11 @@ class Mistakes(unittest.TestCase):
                 ('prefix = "INBOX"', "prefix 'INBOX' must end with the separator"),
                 ('prefix = "INBOX/"', "prefix 'INBOX/' must end with the separator, \".\""),
                 ("limits { login = 99999999999 }", "login is out of range: write 1 to 2073600"),
+                ('dns = "resolver.example"', "'resolver.example' is not a value for dns: write an address"),
+                ('route "*" { host = "h" source = "eth0" }', 'route *: source = "eth0" is no IP address'),
+                ('route "*" { host = "h" lmtp = "/l" }', "route *: say host or lmtp, not both"),
+                ('route "*" { host = "h" login = "isp" }', 'say secrets = "secrets" and write there: isp user:password'),
+                ('sender scanner { as = {"foo"} }', "sender scanner: 'foo' is no sender: write"),
                 ("hostname \"x\"", "(missing|unexpected)")):
             with self.subTest(line):
                 number = self.good.count("\n") + 1
@@ -79,8 +84,41 @@ class Mistakes(unittest.TestCase):
         self.d.conf.write_text(re.sub("(?m)^location.*", 'location = "nowhere/%u"', self.good))
         self.assertRegex(check(self.d.conf).stderr, "nowhere: the mail directory: .*; make it")
 
+    def test_files_of_sending(self):
+        def said(words):
+            self.d.conf.write_text(self.good + words)
+            done = check(self.d.conf)
+            return done.returncode, done.stderr
+
+        here = re.escape(str(self.d.dir))
+        number = self.good.count("\n") + 1
+        route = 'secrets = "logins" route "*" { host = "h" login = "isp" }\n'
+        (self.d.dir / "names").write_text("root anna\nprint: \"|/bin/true\"\nlist: :include:/absent/list\nroot: anna\n")
+        (self.d.dir / "logins").write_text("isp anna:secret\n")
+        (self.d.dir / "logins").chmod(0o644)
+        status, text = said('aliases = "names"\n')
+        self.assertEqual(status, 0)
+        for line in (r"names:1: there is no colon; write", "names:2: behind print: programs are not allowed; set programs = true",
+                     "names:3: behind list: /absent/list: there is no such file"):
+            self.assertRegex(text, f"(?m)^warning: {here}/{line}")
+        self.assertNotIn("names:2", said('aliases = "names" programs = true\n')[1])
+        self.assertEqual(said('aliases = "absent"\n')[0], 1)
+        self.assertRegex(said('aliases = "absent"\n')[1], f"^{here}/absent: the aliases file cannot be read: No such file.*; check")
+        self.assertRegex(said(route)[1], f"^warning: {here}/logins: others may read the passwords in it; say: chmod 600")
+        (self.d.dir / "logins").chmod(0o600)
+        self.assertEqual(said(route), (0, ""))
+        (self.d.dir / "logins").write_text("ispx anna:secret\nisp \n")
+        self.assertRegex(said(route)[1], f"mailserv.conf:{number}: route \\*: no line 'isp user:password' in {here}/logins; write it")
+        self.assertEqual(said(route)[0], 1)
+        status, text = said('route "*" { host = "h" ca = "absent.pem" }\n')
+        self.assertEqual(status, 1)
+        self.assertRegex(text, rf"mailserv.conf:{number}: route \*: ca {here}/absent.pem cannot be used: .*; name a PEM file")
+        status, text = said('queue { directory = "/absent/far/away/queue" }\n')
+        self.assertEqual(status, 1)
+        self.assertRegex(text, "/absent/far: the queue's directory: No such file or directory; make it")
+
     def test_homes_may_be_anywhere(self):
-        self.d.conf.write_text(re.sub("(?m)^location.*", 'location = "%{home}/Maildir"', self.good))
+        self.d.conf.write_text('queue { directory = "queue" }\n' + re.sub("(?m)^location.*", 'location = "%{home}/Maildir"', self.good))
         done = check(self.d.conf)
         self.assertEqual(done.returncode, 0, done.stderr)
 
