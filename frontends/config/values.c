@@ -72,10 +72,10 @@ int parse_command_size(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resu
 	return octets(cfg, opt, value, result, 1, INT_MAX);
 }
 
-/* What the library takes (RFC 5321 4.5.3.1.4 wants 512). */
+/* What the library takes where DSN is offered (RFC 3461 5.4). */
 int parse_line_size(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	return octets(cfg, opt, value, result, 512, 32768);
+	return octets(cfg, opt, value, result, 2048, 32768);
 }
 
 int parse_seconds(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)

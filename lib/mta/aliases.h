@@ -291,7 +291,8 @@ struct msv_sender_check {
 
 /*
  * May the account send as that address?  Yes: the empty sender (notifications);
- * its own address, with a tag too; an address whose mail it gets, alone or among
+ * its own address, with a tag too (a bare account: its name in a domain of ours that
+ * is no account); an address whose mail it gets, alone or among
  * others; what the table gives it.
  *
  * 0: yes; MSV_ERR_DENIED: no (553 5.7.1); MSV_ERR_NOMEM; MSV_ERR_BUSY: look up

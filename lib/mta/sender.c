@@ -212,6 +212,19 @@ static int ask_tagged(
 	return check->tagged ? MSV_ERR_BUSY : MSV_ERR_NOMEM;
 }
 
+/* An account without a domain: the address of that name in a domain of ours, unless
+ * it is somebody else's. */
+static bool is_bare_own(const struct msv_sender_check *check,
+    const struct msv_sender_question *question, const struct candidate *c)
+{
+	size_t n = strcspn(check->account_key, "@");
+	const char *whole = msv_buf_data(&c->whole);
+
+	return !strchr(check->account, '@') && strncmp(whole, check->account_key, n) == 0 &&
+	       whole + n == c->domain &&
+	       msv_aliases_domain(question->aliases, question->from->domain);
+}
+
 /* What the account and the table say; MSV_ERR_NOTFOUND: nothing. */
 static int ask_tables(struct msv_sender_check *check, const struct msv_sender_question *question,
     const struct candidate *c, struct msv_buf *why)
@@ -225,7 +238,8 @@ static int ask_tables(struct msv_sender_check *check, const struct msv_sender_qu
 		row = find_row(senders, "*", c);
 	if (row)
 		return allow(why, "allowed by the table of senders");
-	return strcmp(msv_buf_data(&c->base), check->account_key) == 0
+	return strcmp(msv_buf_data(&c->base), check->account_key) == 0 ||
+	               is_bare_own(check, question, c)
 	           ? ask_tagged(check, question, why)
 	           : MSV_ERR_NOTFOUND;
 }

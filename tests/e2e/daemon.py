@@ -118,7 +118,7 @@ class Daemon:
         lines = [
             'hostname = "localhost"', 'domains = {"example.org", "example.com"}', 'passwd = "passwd"',
             'certificate = "cert.pem"', 'key = "key.pem"', f'location = "{self.location}"',
-            'control = "control"', 'drop = "drop"', "log = stderr", "log_level = debug",
+            'control = "control"', 'drop = "drop"', 'dns = "127.0.0.1@9"', "log = stderr", "log_level = debug",
         ]
         if os.geteuid() == 0:
             lines.append('user = "nobody"')

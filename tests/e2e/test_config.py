@@ -195,13 +195,13 @@ class Limits(unittest.TestCase):
             self.assertEqual(client.getreply()[0], 421)
 
     def test_lines_and_early_talkers(self):
-        d = Daemon(words="limits { line_size = 600 greet_delay = 1s }").start()
+        d = Daemon(words="limits { line_size = 2100 greet_delay = 1s }").start()
         self.addCleanup(d.stop)
         began = time.monotonic()
         with d.smtp() as client:
             self.assertGreater(time.monotonic() - began, 0.9)
-            self.assertEqual(client.docmd("NOOP", "x" * 590)[0], 250)
-            self.assertEqual(client.docmd("NOOP", "x" * 600)[0], 500)
+            self.assertEqual(client.docmd("NOOP", "x" * 2090)[0], 250)
+            self.assertEqual(client.docmd("NOOP", "x" * 2100)[0], 500)
         with socket.create_connection(("127.0.0.1", d.ports["smtp"]), timeout=20) as early:
             early.sendall(b"EHLO spam.example\r\n")
             self.assertTrue(early.makefile("rb").read().startswith(b"554 5.5.1 "))
@@ -211,7 +211,7 @@ class Limits(unittest.TestCase):
         self.addCleanup(d.stop)
         text = d.conf.read_text()
         for what in ("idle = 0", "total = 99999999999", "errors = 0", "message_size = 0", "command_size = 8G",
-                     "line_size = 511", "line_size = 33K", "greet_delay = 6m"):
+                     "line_size = 2047", "line_size = 33K", "greet_delay = 6m"):
             d.conf.write_text(f"{text}limits {{ {what} }}\n")
             checked = check(d.conf)
             self.assertNotEqual(checked.returncode, 0, what)

@@ -56,7 +56,8 @@ class Mail(unittest.TestCase):
     def test_implicit_tls(self):
         with smtplib.SMTP_SSL("localhost", self.d.ports["submissions"], context=self.d.tls()) as client:
             client.login(BARE, BARE_PASSWORD)
-            client.sendmail(USER, [USER], message("implicit").encode())
+            self.refused(553, client.sendmail, USER, [USER], message("x"))
+            client.sendmail(f"{BARE}@example.org", [USER], message("implicit").encode())
         self.arrived("implicit")
 
     def test_lmtp_answers_each(self):
@@ -83,7 +84,7 @@ class Mail(unittest.TestCase):
             client.ehlo()
             self.assertEqual(client.mail("a@example.org")[0], 530)
             client.login(USER, PASSWORD)
-            self.refused(554, client.sendmail, USER, ["c@example.net"], message("x"))
+            self.refused(553, client.sendmail, OTHER, ["c@example.net"], message("x"))
 
     def test_tag_and_folder(self):
         with self.d.imap() as client:

@@ -167,7 +167,7 @@ class Reload(unittest.TestCase):
             done = self.d.ctl("reload", check=False)
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(words, done.stdout)
-            self.assertRegex(done.stdout, "(?m)^not reloaded: .* stays as it was$")
+            self.assertRegex(done.stderr, "(?m)^mailservctl: not reloaded: .* stays as it was$")
             with socket.create_connection(("127.0.0.1", self.d.ports["imaps"]), timeout=20) as plain:
                 with trust.wrap_socket(plain, server_hostname="localhost") as client:
                     self.assertEqual(serial(client), old)

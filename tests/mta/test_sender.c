@@ -123,7 +123,12 @@ START_TEST(own)
 	ck_assert_str_eq(asked, "");
 	no("anna@example.org", "nobody@example.org");
 	no("anna@example.org", "bert+x@example.org");
-	no("scanner", "scanner@example.org");
+	/* An account that only sends has the address of its name. */
+	yes("scanner", "scanner@example.org");
+	yes("Scanner", "scanner@example.com");
+	no("scanner", "scanner@else.org");
+	no("scanner", "scanners@example.org");
+	no("bert", "bert@example.org");
 	/* The alias takes mail away, not the address. */
 	yes("carl@example.com", "carl@example.com");
 }
