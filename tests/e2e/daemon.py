@@ -96,7 +96,7 @@ class Daemon:
         self.mail.mkdir()
         self.listeners = dict(listeners or self.listeners)
         self.ports = {name: free_port() for name in self.listeners}
-        self.process = None
+        self.process, self.killed = None, False
         make_certificate(self.cert, self.key, ("localhost", "127.0.0.1"))
         if accounts:
             for name, password in ((USER, PASSWORD), (OTHER, OTHER_PASSWORD), (BARE, BARE_PASSWORD)):
@@ -178,6 +178,8 @@ class Daemon:
         text = self.text()
         if remove:
             shutil.rmtree(self.dir, ignore_errors=True)
+        if self.killed:
+            text = text.replace("died of signal 9 ", "")
         for alarm in ("AddressSanitizer", "LeakSanitizer", "runtime error:", "died of signal"):
             if alarm in text:
                 raise RuntimeError("mailservd broke:\n" + text[-8000:])
@@ -193,11 +195,33 @@ class Daemon:
                     found.append(int(stat.parent.name))
         return found
 
-    def kill(self):
-        """kill -9, all at once."""
-        for pid in self.processes():
+    @staticmethod
+    def lives(pid):
+        """Does it still have its files and locks?"""
+        for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):  # the first thread may be gone before others
+            with contextlib.suppress(OSError):
+                if stat.read_text().rpartition(")")[2].split()[0] not in "ZX":
+                    return True
+        return False
+
+    def kill_server(self):
+        """kill -9 of the server process; the parent starts another."""
+        self.killed = True
+        for pid in self.processes()[1:]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def kill(self):
+        """kill -9, all at once."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # so that no new child is missed
+        found = self.processes()
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while any(self.lives(pid) for pid in found):
+            assert time.monotonic() < deadline, "a killed process does not end"
+            time.sleep(0.005)
         self.process.wait()
         self.process = None
         self.log.close()

@@ -87,6 +87,8 @@ class Session:
             self.sender, self.recipients = argument, []
         elif verb == "RCPT":
             self.recipients.append(argument)
+        if verb == "DATA" and not self.recipients:
+            return "503 5.5.1 no recipients"
         return {"DATA": "354 go on", "QUIT": "221 2.0.0 bye", "STARTTLS": "220 2.0.0 go on"}.get(verb, "250 2.0.0 ok")
 
     def auth(self, argument):
@@ -100,9 +102,9 @@ class Session:
         data = b""
         for line in self.file:
             if line == b".\r\n":
-                break
+                return data
             data += line[1:] if line.startswith(b".") else line
-        return data
+        raise ConnectionError("gone in the midst of a message")
 
     def start_tls(self):
         self.connection = self.sink.context.wrap_socket(self.connection, server_side=True)
