@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mailservd.h"
@@ -44,43 +45,67 @@ static void hand_over(const struct config *config, int file, const struct stat *
 		_exit(EX_OSERR);
 	if (drop_read(file, &s) != 0)
 		_exit(EX_DATAERR);
+	size_t all = s.nrecipients;
 	int status = submit(config->submit, &s, stderr);
-	_exit(status < 0 ? EX_TEMPFAIL : status);
+	if (status < 0 || (s.nrecipients > 0 && s.nrecipients == all))
+		_exit(EX_TEMPFAIL);
+	/* Who has it does not get it again with the rest. */
+	if (s.nrecipients > 0 && drop_write(config->drop, &s, stderr) != EX_OK)
+		_exit(EX_TEMPFAIL);
+	_exit(status == EX_TEMPFAIL ? EX_OK : status);
 }
 
-/* True when the file is done with: taken, or refused for good. */
+/* What becomes of a file. */
+enum fate { TAKEN, WAITS, REFUSED };
+
+static enum fate fate_of(const struct config *config, const struct stat *st, int code)
+{
+	if (code == EX_OK)
+		return TAKEN;
+	if (code != EX_TEMPFAIL && code != EX_OSERR)
+		return REFUSED;
+	return time(NULL) - st->st_mtime > (time_t)config->queue.lifetime ? REFUSED : WAITS;
+}
+
+/* A file that nobody takes is kept, under a name that is not looked for. */
+static void keep_refused(
+    const struct config *config, int directory, const char *name, const struct stat *st)
+{
+	char refused[300];
+	snprintf(refused, sizeof refused, "refused.%s", name);
+	log_printf(MSV_LOG_ERROR, "drop: %s/%s of uid %u is refused for good, and is kept as %s",
+	    config->drop, name, (unsigned)st->st_uid, refused);
+	renameat(directory, name, directory, refused);
+}
+
+/* True: there is more to do about the file. */
 static bool take_file(const struct config *config, int directory, const char *name)
 {
 	struct stat st;
 	int status = 0;
 	int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (file < 0)
-		return false;
-	bool good = fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+	bool good = file >= 0 && fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
 	pid_t pid = good ? fork() : -1;
 	if (pid == 0)
 		hand_over(config, file, &st);
-	close(file);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
-		if (!good)
-			log_printf(MSV_LOG_WARN, "%s/%s is no file of sendmail's: take it away",
-			    config->drop, name);
-		return false;
-	}
-	int code = WEXITSTATUS(status);
-	if (code == EX_OK)
+	if (!good && (file >= 0 || errno == ELOOP))
+		log_printf(MSV_LOG_WARN, "%s/%s is no file of sendmail's: take it away",
+		    config->drop, name);
+	if (file >= 0)
+		close(file);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return true;
+	switch (fate_of(config, &st, WEXITSTATUS(status))) {
+	case TAKEN:
 		log_printf(MSV_LOG_INFO, "drop: %s of uid %u was taken", name, (unsigned)st.st_uid);
-	else if (code != EX_TEMPFAIL && code != EX_OSERR)
-		log_printf(MSV_LOG_ERROR,
-		    "drop: %s of uid %u was refused for good, and is kept as refused.%s", name,
-		    (unsigned)st.st_uid, name);
-	if (code != EX_OK && code != EX_TEMPFAIL && code != EX_OSERR) {
-		char refused[300];
-		snprintf(refused, sizeof refused, "refused.%s", name);
-		renameat(directory, name, directory, refused);
+		unlinkat(directory, name, 0);
 		return false;
+	case REFUSED:
+		keep_refused(config, directory, name, &st);
+		return false;
+	default:
+		return true;
 	}
-	return code == EX_OK;
 }
 
 bool drop_waits(int directory)
@@ -98,17 +123,18 @@ bool drop_waits(int directory)
 	return found;
 }
 
-void drop_take(const struct config *config, int directory)
+bool drop_take(const struct config *config, int directory)
 {
 	int copy = directory >= 0 ? openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
 	const struct dirent *entry;
+	bool left = false;
 	while (list && (entry = readdir(list)))
-		if (strncmp(entry->d_name, "mail.", 5) == 0 && strlen(entry->d_name) < 200 &&
-		    take_file(config, directory, entry->d_name))
-			unlinkat(directory, entry->d_name, 0);
+		if (strncmp(entry->d_name, "mail.", 5) == 0 && strlen(entry->d_name) < 200)
+			left |= take_file(config, directory, entry->d_name);
 	if (list)
 		closedir(list);
 	else if (copy >= 0)
 		close(copy);
+	return left;
 }

@@ -60,8 +60,8 @@ int control_open(const struct config *config);
 int drop_open(const struct config *config);
 /* Is there something? */
 bool drop_waits(int directory);
-/* Hands over what is there; blocks: for a process of its own. */
-void drop_take(const struct config *config, int directory);
+/* Hands over what is there; blocks: for a process of its own.  True: some of it waits. */
+bool drop_take(const struct config *config, int directory);
 
 /* -- pipe.c: messages between the two processes ------------------------------------- */
 

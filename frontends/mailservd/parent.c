@@ -20,6 +20,8 @@
 #define RESTART_PAUSE_SECONDS 2
 /* How often mail that was left is looked for. */
 #define DROP_SECONDS          5
+/* How seldom at the most while some of it is not taken. */
+#define DROP_SECONDS_MAX      300
 
 struct parent {
 	struct daemon *daemon;
@@ -31,7 +33,7 @@ struct parent {
 	int status;     /* what the child exited with */
 	int drop;       /* directory, -1 none */
 	pid_t dropper;  /* hands over what is in it, 0 none */
-	time_t drop_next;
+	time_t drop_next, drop_pause;
 };
 
 /* Signals arrive as bytes in a pipe. */
@@ -183,6 +185,16 @@ static void on_child_exit(struct parent *parent, int status)
 	}
 }
 
+/* What is not taken at once is not offered again at once. */
+static void on_dropper_exit(struct parent *parent, int status)
+{
+	parent->dropper = 0;
+	parent->drop_pause = status == 0                                 ? DROP_SECONDS
+	                     : parent->drop_pause < DROP_SECONDS_MAX / 2 ? 2 * parent->drop_pause
+	                                                                 : DROP_SECONDS_MAX;
+	parent->drop_next = time(NULL) + parent->drop_pause;
+}
+
 static void on_signals(struct parent *parent)
 {
 	unsigned char number;
@@ -206,7 +218,7 @@ static void on_signals(struct parent *parent)
 				on_child_exit(parent, status);
 			if (parent->dropper > 0 &&
 			    waitpid(parent->dropper, &status, WNOHANG) == parent->dropper)
-				parent->dropper = 0;
+				on_dropper_exit(parent, status);
 			break;
 		}
 	}
@@ -228,19 +240,21 @@ static void look_at_drop(struct parent *parent)
 	time_t now = time(NULL);
 	if (parent->dropper > 0 || now < parent->drop_next || !drop_waits(parent->drop))
 		return;
-	parent->drop_next = now + DROP_SECONDS;
+	parent->drop_next = now + parent->drop_pause;
 	parent->dropper = fork();
 	if (parent->dropper == 0) {
 		signals_default();
 		close(parent->pipe);
-		drop_take(parent->daemon->config, parent->drop);
-		_exit(EXIT_SUCCESS);
+		_exit(
+		    drop_take(parent->daemon->config, parent->drop) ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 }
 
 int parent_run(struct daemon *daemon)
 {
-	struct parent parent = { .daemon = daemon, .child = -1, .pipe = -1, .drop = -1 };
+	struct parent parent = {
+		.daemon = daemon, .child = -1, .pipe = -1, .drop = -1, .drop_pause = DROP_SECONDS
+	};
 	if (*daemon->config->submit)
 		parent.drop = drop_open(daemon->config);
 	changed(daemon->config->passwd, &parent.passwd);

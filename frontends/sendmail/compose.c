@@ -92,6 +92,23 @@ static int take_header_line(
 	return 0;
 }
 
+/* Puts the line without what no message may have: a NUL is left out; a CR in the
+ * middle ends a line of the body, in the header it is a blank. */
+static int put_line(struct reading *r, const char *line, size_t n)
+{
+	size_t at = 0;
+	int error = 0;
+	for (size_t i = 0; i < n && !error; i++)
+		if (line[i] == '\0' || line[i] == '\r') {
+			const char *instead = line[i] == '\0' ? "" : r->over ? "\r\n" : " ";
+			error = put(r->out, line + at, i - at);
+			if (!error)
+				error = put(r->out, instead, strlen(instead));
+			at = i + 1;
+		}
+	return error || put(r->out, line + at, n - at) != 0 ? -1 : put(r->out, "\r\n", 2);
+}
+
 static int take_line(struct reading *r, const struct composing *how, const char *line, size_t n,
     struct submission *s)
 {
@@ -102,7 +119,7 @@ static int take_line(struct reading *r, const struct composing *how, const char 
 			s->body_8bit = true;
 			s->smtputf8 |= !r->over;
 		}
-	return put(r->out, line, n) != 0 || put(r->out, "\r\n", 2) != 0 ? -1 : 0;
+	return put_line(r, line, n);
 }
 
 /* -- Recipients of the header ------------------------------------------------------------- */

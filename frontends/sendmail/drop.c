@@ -81,7 +81,8 @@ int drop_write(const char *directory, const struct submission *s, FILE *errors)
 		error = sync_directory(directory, fd);
 	if (error)
 		fprintf(errors,
-		    "sendmail: mailservd does not run, and the message cannot be left in %s: %s\n",
+		    "sendmail: mailservd does not take the message now, and it cannot be left in "
+		    "%s: %s\n",
 		    directory, strerror(errno));
 	if (out)
 		fclose(out);

@@ -168,10 +168,17 @@ static int qualify_recipients(struct submission *s, const struct place *place)
 
 /* -- What it does ----------------------------------------------------------------------------- */
 
-static int send_or_drop(const struct submission *s, const struct place *place)
+/* What the daemon cannot take now - it is down, or paused, or its disk is full - waits
+ * in the drop: the program that sends has no queue. */
+static int send_or_drop(struct submission *s, const struct place *place)
 {
 	int status = submit(place->socket, s, stderr);
-	return status < 0 ? drop_write(place->drop, s, stderr) : status;
+	if (status >= 0 && s->nrecipients == 0)
+		return status;
+	int dropped = drop_write(place->drop, s, stderr);
+	if (status >= 0 && dropped == EX_OK)
+		fputs("sendmail: it is tried again later\n", stderr);
+	return status < 0 ? dropped : status == EX_TEMPFAIL && dropped == EX_OK ? EX_OK : status;
 }
 
 static int mail(const struct options *o, const struct place *place, char **recipients)

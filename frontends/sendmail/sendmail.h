@@ -27,8 +27,9 @@ void submission_fini(struct submission *s);
 
 /* Hands it to the server behind the unix socket; tells each refusal on `errors`.
  * EX_OK; EX_TEMPFAIL; EX_NOUSER, EX_UNAVAILABLE: refused for good; -1: nobody
- * listens there. */
-int submit(const char *socket, const struct submission *s, FILE *errors);
+ * listens there.  Afterwards the submission has the recipients that can be tried
+ * again and no others. */
+int submit(const char *socket, struct submission *s, FILE *errors);
 
 /* -- drop.c: a directory for mail while no daemon runs ----------------------------- */
 

@@ -9,7 +9,7 @@
 
 /* One message under way. */
 struct sending {
-	const struct submission *s;
+	struct submission *s;
 	struct msv_uv *uv;
 	struct msv_conn *conn;
 	FILE *errors;
@@ -40,21 +40,35 @@ static int worse(int a, int b)
 	return ia > ib ? a : b;
 }
 
+/* What became of a recipient. */
+static int tell_verdict(
+    struct sending *sending, const char *recipient, const struct msv_smtp_verdict *v)
+{
+	if (v->code >= 200 && v->code < 300)
+		return EX_OK;
+	fprintf(
+	    sending->errors, "sendmail: %s: %d %s %s\n", recipient, v->code, v->enhanced, v->text);
+	return !v->permanent                  ? EX_TEMPFAIL
+	       : v->stage == MSV_SMTP_AT_RCPT ? EX_NOUSER
+	                                      : EX_UNAVAILABLE;
+}
+
 static void on_sent(void *user, int error, const void *result)
 {
 	struct sending *sending = user;
+	struct submission *s = sending->s;
 	const struct msv_smtp_outcome *outcome = result;
+	size_t left = 0;
 	for (size_t i = 0; !error && i < outcome->nrecipients; i++) {
-		const struct msv_smtp_verdict *v = &outcome->recipients[i];
-		if (v->code < 300)
-			continue;
-		fprintf(sending->errors, "sendmail: %s: %d %s %s\n", sending->s->recipients[i],
-		    v->code, v->enhanced, v->text);
-		sending->status =
-		    worse(sending->status, !v->permanent                  ? EX_TEMPFAIL
-		                           : v->stage == MSV_SMTP_AT_RCPT ? EX_NOUSER
-		                                                          : EX_UNAVAILABLE);
+		int status = tell_verdict(sending, s->recipients[i], &outcome->recipients[i]);
+		sending->status = worse(sending->status, status);
+		if (status == EX_TEMPFAIL)
+			s->recipients[left++] = s->recipients[i];
+		else
+			free(s->recipients[i]);
 	}
+	if (!error)
+		s->nrecipients = left;
 	if (error) {
 		fprintf(sending->errors, "sendmail: %s\n", msv_strerror(error));
 		sending->status = EX_TEMPFAIL;
@@ -128,7 +142,7 @@ static void on_connected(void *user, int error, const void *data)
 	msv_uv_free(sending->uv);
 }
 
-int submit(const char *socket, const struct submission *s, FILE *errors)
+int submit(const char *socket, struct submission *s, FILE *errors)
 {
 	uv_loop_t loop;
 	struct sending sending = { .s = s, .errors = errors, .status = EX_OK };

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import time
 import unittest
 
 from daemon import BUILD, USER, Daemon
@@ -69,6 +70,35 @@ class Sendmail(unittest.TestCase):
         self.assertIn("Subject: left behind", mail)
         self.d.wait_log("was taken")
         self.assertEqual(list(drop.iterdir()), [])
+
+    def test_text_no_message_may_have(self):
+        self.run_it(USER, text="Subject: a\rBcc: bert@example.org\n\n10%\r20%\r\0\r\n" + "x" * 5000 + "\n")
+        (mail,) = self.inbox(1)
+        self.assertIn("\r\nSubject: a Bcc: bert@example.org\r\n", mail)
+        self.assertIn("\r\n\r\n10%\r\n20%\r\n", mail)
+        self.assertIn("x" * 5000, mail)
+
+    def test_what_is_not_taken_now_waits(self):
+        (self.d.dir / "later").write_text("wait: error:451 4.7.0 Later\n")
+        self.d.stop(remove=False)
+        self.d.words = 'aliases = "later"\n'
+        self.d.write_conf()
+        self.d.start()
+        os.chmod(self.d.dir / "drop", 0o1777)
+        drop = pathlib.Path(self.d.dir / "drop")
+        self.assertIn("451 4.7.0 Later", self.run_it(USER, "wait@example.org", "nobody-here@example.org", status=67))
+        self.inbox(1)
+        (self.d.dir / "later").write_text(f"wait: {USER}\n")
+        self.d.wait_log("was taken")
+        self.assertEqual(len(self.inbox(2)), 2)
+        self.d.ctl("pause", "in")
+        self.assertIn("tried again later", self.run_it("wait@example.org"))
+        self.d.ctl("resume", "in")
+        self.assertEqual(len(self.inbox(3)), 3)
+        deadline = time.monotonic() + 30
+        while list(drop.iterdir()):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
     def test_other_users(self):
