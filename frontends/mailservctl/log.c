@@ -76,7 +76,7 @@ static size_t follow(FILE *file, const char *asked, struct wanted *wanted)
 	size_t cap = 0, printed = 0;
 	want_asked(wanted, asked);
 	while (getline(&line, &cap, file) > 0) {
-		size_t nid, nabout;
+		size_t nid = 0, nabout = 0;
 		const char *id = value_of(line, "id", &nid);
 		const char *about = value_of(line, "about", &nabout);
 		if (!id)
