@@ -76,28 +76,78 @@ static long long now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* Keeps the first line of what comes on fd, until its end or the time is over. */
-static void listen_to(int fd, long long deadline, char text[TEXT_MAX])
+/* How often a program is looked at that says nothing. */
+#define LOOK_MS   50
+/* Reads of what a program that has ended left in the pipe. */
+#define READS_MAX 256
+
+/* A program under way. */
+struct program {
+	pid_t pid;
+	int status;
+	bool ended;
+	long long deadline;
+	char text[TEXT_MAX]; /* first line of what it says on standard error */
+	size_t n;
+	bool line; /* it is whole */
+};
+
+static bool has_ended(struct program *program)
 {
-	size_t n = 0;
-	bool line = false;
-	for (;;) {
+	if (!program->ended)
+		program->ended =
+		    program->pid <= 0 || waitpid(program->pid, &program->status, WNOHANG) != 0;
+	return program->ended;
+}
+
+static void take_text(struct program *program, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n && !program->line; i++) {
+		char c = p[i];
+		program->line = c == '\n' || program->n == TEXT_MAX - 1;
+		if (!program->line)
+			program->text[program->n++] = c >= ' ' && c < 127 ? c : '?';
+	}
+}
+
+/* Reads what it says until the pipe, the program or the time is at its end: what it
+ * left running in the background may keep the pipe open. */
+static void listen_to(struct program *program, int fd)
+{
+	for (unsigned after = 0; after < READS_MAX;) {
 		char piece[512];
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		long long left = deadline - now_ms();
-		if (left <= 0 || poll(&p, 1, (int)(left > 1000000 ? 1000000 : left)) < 0)
+		long long left = program->deadline - now_ms();
+		after += has_ended(program);
+		if (left <= 0 || poll(&p, 1,
+		                     program->ended   ? 0
+		                     : left < LOOK_MS ? (int)left
+		                                      : LOOK_MS) < 0)
 			break;
-		ssize_t got = p.revents ? read(fd, piece, sizeof piece) : -1;
-		if (got == 0)
+		if (p.revents == 0 && !program->ended)
+			continue;
+		ssize_t got = p.revents ? read(fd, piece, sizeof piece) : 0;
+		if (got <= 0)
 			break;
-		for (ssize_t i = 0; i < got && !line; i++) {
-			char c = piece[i];
-			line = c == '\n' || n == TEXT_MAX - 1;
-			if (!line)
-				text[n++] = c >= ' ' && c < 127 ? c : '?';
-		}
+		take_text(program, piece, (size_t)got);
 	}
-	text[n] = '\0';
+	program->text[program->n] = '\0';
+}
+
+/* It may have closed its standard error and go on. */
+static void wait_for(struct program *program, const struct request *request)
+{
+	while (!has_ended(program)) {
+		if (now_ms() >= program->deadline) {
+			kill(-program->pid, SIGKILL);
+			kill(program->pid, SIGKILL);
+			waitpid(program->pid, &program->status, 0);
+			snprintf(program->text, sizeof program->text,
+			    "ended: it took longer than %u s", request->timeout_ms / 1000);
+			return;
+		}
+		poll(NULL, 0, 10);
+	}
 }
 
 /* Starts the program, waits for it, tells how it ended. */
@@ -105,30 +155,20 @@ static void keep(
     int socket, const struct request *request, char **argv, char **environment, int message)
 {
 	struct answer answer = { .id = request->id, .status = 71 };
-	long long deadline = now_ms() + request->timeout_ms;
-	int errors[2], status = 0;
+	struct program program = { .deadline = now_ms() + request->timeout_ms };
+	int errors[2];
 	signal(SIGCHLD, SIG_DFL);
 	if (pipe2(errors, O_CLOEXEC) == 0) {
-		pid_t pid = fork();
-		if (pid == 0)
+		program.pid = fork();
+		if (program.pid == 0)
 			start_program(argv, environment, message, errors[1]);
 		close(errors[1]);
-		listen_to(errors[0], deadline, answer.text);
-		/* It may have closed its standard error and go on. */
-		while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
-			if (now_ms() >= deadline) {
-				kill(-pid, SIGKILL);
-				kill(pid, SIGKILL);
-				waitpid(pid, &status, 0);
-				snprintf(answer.text, sizeof answer.text,
-				    "ended: it took longer than %u s", request->timeout_ms / 1000);
-				break;
-			}
-			poll(NULL, 0, 10);
-		}
-		if (pid > 0)
-			answer.status =
-			    WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+		listen_to(&program, errors[0]);
+		wait_for(&program, request);
+		memcpy(answer.text, program.text, sizeof answer.text);
+		if (program.pid > 0)
+			answer.status = WIFEXITED(program.status) ? WEXITSTATUS(program.status)
+			                                          : 256 + WTERMSIG(program.status);
 	}
 	ssize_t ignored = send(socket, &answer, sizeof answer, 0);
 	(void)ignored;
@@ -224,14 +264,29 @@ static struct running *find(struct runner *runner, uint64_t id)
 	return NULL;
 }
 
+/* Whoever waits for an answer that does not come any more gets this one. */
+static void answer_all(struct runner *runner, int error)
+{
+	for (size_t i = 0; i < RUNNING_MAX; i++)
+		if (runner->running[i].id) {
+			runner->running[i].id = 0;
+			msv_op_answer(runner->running[i].op.op, error);
+		}
+}
+
 static void on_answer(uv_poll_t *handle, int status, int events)
 {
 	struct runner *runner = handle->data;
 	struct answer answer;
 	(void)status, (void)events;
 	ssize_t n = recv(runner->fd, &answer, sizeof answer, MSG_DONTWAIT);
-	if (n == 0)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		log_printf(MSV_LOG_ERROR,
+		    "the process that runs programs is gone: mail to programs waits; start "
+		    "mailservd anew");
 		uv_poll_stop(handle);
+		answer_all(runner, MSV_ERR_IO);
+	}
 	struct running *r = n == sizeof answer && answer.id ? find(runner, answer.id) : NULL;
 	if (!r)
 		return;
@@ -331,8 +386,6 @@ void runner_free(struct runner *runner)
 {
 	if (!runner)
 		return;
-	for (size_t i = 0; i < RUNNING_MAX; i++)
-		if (runner->running[i].id)
-			msv_op_answer(runner->running[i].op.op, MSV_ERR_CANCELED);
+	answer_all(runner, MSV_ERR_CANCELED);
 	uv_close((uv_handle_t *)&runner->poll, on_closed);
 }

@@ -373,6 +373,16 @@ class Aliases(Transfer):
         (bounce,) = d.wait_inbox(1)
         self.assertIn("angry@example.org", bounce)
 
+    def test_program_that_leaves_another_behind(self):
+        d = self.daemon('aliases = "aliases"\nprograms = true\n' + QUICK % "",
+                        aliases="behind: \"|/bin/sh -c 'echo done >&2; sleep 100 & exit 67'\"\n"
+                                "quiet: \"|/bin/sh -c 'exec 2>&-; sleep 1; exit 67'\"\n").start()
+        for name in ("behind", "quiet"):
+            d.deliver(message(name), f"{name}@example.org", sender=USER)
+        bounces = "".join(d.wait_inbox(2))
+        self.assertIn("the program sh (status 67): done", bounces)
+        self.assertIn("quiet@example.org", bounces)
+
     def test_programs_must_be_allowed(self):
         d = self.daemon('aliases = "aliases"\n', aliases='robot: "|/bin/true"\n').start()
         d.wait_log("aliases:1: ")
