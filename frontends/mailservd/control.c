@@ -9,6 +9,7 @@
 
 #define REQUEST_MAX 4096
 #define WORDS_MAX   16
+/* Who comes beyond these is told so; beyond twice as many, not even that. */
 #define CLIENTS_MAX 16
 /* Beyond this the command that fills it pauses. */
 #define ROOM        ((size_t)64 << 10)
@@ -209,7 +210,9 @@ static void request(struct reply *reply)
 		good = argv[argc] != NULL;
 	}
 	reply->asked = true;
-	if (good)
+	if (reply->control->nclients > CLIENTS_MAX)
+		reply_end(reply, "too many ask at once; try again when some have ended");
+	else if (good)
 		dispatch(reply, argc, argv);
 	else
 		reply_end(reply, "a request is a JSON array of words");
@@ -262,7 +265,7 @@ static void on_connection(uv_stream_t *stream, int status)
 	uv_pipe_init(stream->loop, &reply->pipe, 0);
 	reply->pipe.data = reply;
 	if (uv_accept(stream, (uv_stream_t *)&reply->pipe) != 0 ||
-	    control->nclients > CLIENTS_MAX ||
+	    control->nclients > 2 * CLIENTS_MAX ||
 	    uv_read_start((uv_stream_t *)&reply->pipe, on_alloc, on_read) != 0)
 		close_reply(reply);
 }

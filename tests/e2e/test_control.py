@@ -1,6 +1,7 @@
 """mailservctl and signals: what runs, who is there, accounts that change, processes that die."""
 
 import base64
+import contextlib
 import os
 import pathlib
 import re
@@ -91,6 +92,32 @@ class Control(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("is mailservd running with this configuration?", done.stderr)
         self.assertFalse((self.d.dir / "control").exists())
+
+    def test_too_many_ask(self):
+        with contextlib.ExitStack() as stack:
+            for _ in range(16):
+                idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+                idle.connect(str(self.d.dir / "control"))
+            done = self.d.ctl("status", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("too many ask at once; try again", done.stderr)
+        deadline = time.monotonic() + 30
+        while self.d.ctl("status", check=False).returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_requests_that_are_none(self):
+        for request in (b"\0\n", b"x" * 5000, b"garbage\n", b"[1]\n", b"[]\n", b"[" * 4000 + b"\n", b'["pause"]\n',
+                        b'["explain","a\\u0000b","","",""]\n', b'["queue","body","../../passwd"]\n'):
+            with self.subTest(request[:30]), socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(30)
+                s.connect(str(self.d.dir / "control"))
+                try:
+                    s.sendall(request)
+                    answer = s.recv(4096)
+                except ConnectionError:
+                    answer = b""
+                self.assertRegex(answer, b'^({"error":.*}\n)?$')
+        self.assertEqual(self.d.ctl("status").returncode, 0)
 
     def test_socket_is_private(self):
         self.assertEqual((self.d.dir / "control").stat().st_mode & 0o777, 0o600)
