@@ -20,7 +20,7 @@ class Sink:
     give instead of the usual one, "drop" to close the connection, or None."""
 
     def __init__(self, extensions=("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"), cert=None, key=None,
-                 answer=None, logins=None, address="127.0.0.1"):
+                 answer=None, logins=None, address="127.0.0.1", port=None):
         self.address = address
         self.messages, self.sessions, self.lines = [], 0, []
         self.extensions, self.logins = list(extensions), logins or {}
@@ -34,14 +34,17 @@ class Sink:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
+                session = Session(sink, self.request)
                 try:
-                    Session(sink, self.request).serve()
+                    session.serve()
                 except (OSError, ssl.SSLError):
                     pass
+                finally:
+                    session.close()
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
         socketserver.ThreadingTCPServer.daemon_threads = True
-        self.port = free_port()
+        self.port = port or free_port()
         self.server = socketserver.ThreadingTCPServer((address, self.port), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -69,6 +72,11 @@ class Session:
         self.recipients = []
         sink.sessions += 1
         self.number = sink.sessions
+
+    def close(self):
+        """Behind STARTTLS the connection is not the server's to close."""
+        self.file.close()
+        self.connection.close()
 
     def say(self, text):
         self.connection.sendall((text + "\r\n").encode())
