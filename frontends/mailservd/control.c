@@ -242,7 +242,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		return;
 	reply->have += (size_t)n;
 	reply->request[reply->have] = '\0';
-	char *newline = strchr(reply->request, '\n');
+	char *newline = memchr(reply->request, '\n', reply->have);
 	if (!newline)
 		return;
 	*newline = '\0';

@@ -10,6 +10,7 @@ struct inquiry {
 	struct reply *reply;
 	struct msv_op *op;
 	bool paused;
+	bool all; /* of none, too */
 };
 
 /* -- Rows ------------------------------------------------------------------------------ */
@@ -78,7 +79,12 @@ static void on_listed(void *user, int error, const void *result)
 static void on_changed(void *user, int error, const void *result)
 {
 	struct inquiry *q = user;
+	static const struct msv_queue_count none = { .size = sizeof none };
 	const struct msv_queue_count *count = result;
+	if (error == MSV_ERR_NOTFOUND && q->all) {
+		count = &none;
+		error = 0;
+	}
 	if (error == 0)
 		reply_row(q->reply, json_pack("{s:I, s:I}", "messages", (json_int_t)count->messages,
 		                        "recipients", (json_int_t)count->recipients));
@@ -146,9 +152,10 @@ static void change(struct server *server, enum msv_queue_change what,
     const struct msv_queue_filter *filter, struct reply *reply)
 {
 	struct inquiry *q = inquire(server, reply, on_changed, NULL);
-	if (q)
-		msv_queue_change(
-		    server->queue, what, filter, (struct msv_queue_change_op){ q->op });
+	if (!q)
+		return;
+	q->all = !filter->id && !filter->domain;
+	msv_queue_change(server->queue, what, filter, (struct msv_queue_change_op){ q->op });
 }
 
 static void stats(struct server *server, struct reply *reply)

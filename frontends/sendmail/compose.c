@@ -115,10 +115,7 @@ static int take_line(struct reading *r, const struct composing *how, const char 
 	if (!r->over && take_header_line(r, how, line, n) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)line[i] >= 128) {
-			s->body_8bit = true;
-			s->smtputf8 |= !r->over;
-		}
+		s->body_8bit |= (unsigned char)line[i] >= 128;
 	return put_line(r, line, n);
 }
 

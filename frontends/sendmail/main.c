@@ -77,6 +77,9 @@ static int take_option(struct options *o, int option, const char *value)
 	case 'i':
 		o->dot_ends = false;
 		return 0;
+	case 'I':
+		o->mode = 'i';
+		return 0;
 	case 'f':
 	case 'r':
 		o->sender = value;
@@ -120,8 +123,8 @@ static int take_options(struct options *o, int argc, char **argv)
 	else if (strcmp(name, "newaliases") == 0)
 		o->mode = 'i';
 	/* -q may have a time behind it, which means nothing here. */
-	while (!error &&
-	       (option = getopt(argc, argv, "A:B:b:C:d:e:F:f:GhiL:mN:nO:o:p:q::R:r:tUV:vX:")) != -1)
+	while (!error && (option = getopt(
+	                      argc, argv, "A:B:b:C:d:e:F:f:Gh:IiL:mN:nO:o:p:q::R:r:tUV:vX:")) != -1)
 		error = take_option(o, option, optarg ? optarg : "");
 	if (error)
 		fputs(usage, stderr);
@@ -166,6 +169,23 @@ static int qualify_recipients(struct submission *s, const struct place *place)
 	return 0;
 }
 
+/* Addresses beyond ASCII need a way that knows them.  Programs that write such text in
+ * other fields always got through, and do. */
+static bool beyond_ascii(const char *address)
+{
+	for (; *address; address++)
+		if ((unsigned char)*address >= 128)
+			return true;
+	return false;
+}
+
+static void set_smtputf8(struct submission *s)
+{
+	s->smtputf8 = beyond_ascii(s->from);
+	for (size_t i = 0; i < s->nrecipients; i++)
+		s->smtputf8 |= beyond_ascii(s->recipients[i]);
+}
+
 /* -- What it does ----------------------------------------------------------------------------- */
 
 /* What the daemon cannot take now - it is down, or paused, or its disk is full - waits
@@ -202,8 +222,10 @@ static int mail(const struct options *o, const struct place *place, char **recip
 		fputs("sendmail: no recipients: name them, or use -t\n", stderr);
 		status = EX_USAGE;
 	}
-	if (status == EX_OK)
+	if (status == EX_OK) {
+		set_smtputf8(&s);
 		status = send_or_drop(&s, place);
+	}
 	free(own);
 	submission_fini(&s);
 	return status;

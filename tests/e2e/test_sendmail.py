@@ -7,6 +7,7 @@ import time
 import unittest
 
 from daemon import BUILD, USER, Daemon
+from sink import Sink
 
 SENDMAIL = BUILD / "frontends" / "sendmail" / "sendmail"
 TEXT = "Subject: {}\n\nhello\n"
@@ -128,6 +129,21 @@ class Sendmail(unittest.TestCase):
         said = done.stdout.decode()
         self.assertIn("221 2.0.0", said)
         self.assertEqual(len(self.inbox(1)), 1)
+
+    def test_text_beyond_ascii_needs_no_extension(self):
+        sink = Sink()
+        self.addCleanup(sink.stop)
+        self.d.stop(remove=False)
+        self.d.words = f'route "*" {{ host = "127.0.0.1" port = {sink.port} tls = none }}\n'
+        self.d.write_conf()
+        self.d.start()
+        self.run_it("-oi", "-h", "5", "bob@example.net", text="Subject: \u00e4\n\n\u00e4\n")
+        (mail,) = sink.wait(1)
+        self.assertIn("Subject: \u00e4\r\n".encode(), mail.data)
+
+    def test_options_without_a_message(self):
+        for option in ("-q", "-q30m", "-I", "-bi", "-bp"):
+            self.run_it(option)
 
     def test_queue(self):
         done = subprocess.run([str(SENDMAIL), "-C", str(self.d.conf), "-bp"], capture_output=True, timeout=60, check=True)
