@@ -139,11 +139,15 @@ class Daemon:
                         str(self.passwd), name],
                        input=password + "\n", text=True, check=True, capture_output=True)
 
-    def start(self):
-        before = len(self.text())
+    def launch(self):
+        """Starts it and waits for nothing."""
         self.log = open(self.log_file, "a", encoding="utf-8")
         self.process = subprocess.Popen([str(MAILSERVD), "-f", "-c", str(self.conf)], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
+
+    def start(self):
+        before = len(self.text())
+        self.launch()
         deadline = time.monotonic() + 60
         while " is ready: " not in self.text()[before:]:
             if self.process.poll() is not None or time.monotonic() > deadline:

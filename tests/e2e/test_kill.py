@@ -216,8 +216,8 @@ class Load(Kill):
         self.addCleanup(self.over.set)
         self.start(f'route "*" {{ host = "127.0.0.1" port = {self.far.port} tls = none }}\n' + QUEUE)
 
-    def kill_once(self, whole):
-        """All processes, or the server that the parent starts again."""
+    def kill_once(self, whole, again):
+        """All processes, or the server that the parent starts again; that one, too, while it starts."""
         began, offset = time.time(), self.d.log_file.stat().st_size
         if whole:
             self.d.kill()
@@ -227,6 +227,12 @@ class Load(Kill):
             return
         self.d.kill_server()
         self.kills.append((began, time.time()))
+        if again:
+            self.until(lambda: self.d.processes()[1:], "the server was not started again")
+            time.sleep(random.random() * 0.1)
+            began, offset = time.time(), self.d.log_file.stat().st_size
+            self.d.kill_server()
+            self.kills.append((began, time.time()))
         self.wait_ready(offset)
 
     def under_load(self):
@@ -236,7 +242,7 @@ class Load(Kill):
             thread.start()
         for cycle in range(CYCLES):
             time.sleep(random.uniform(0.2, 2))
-            self.kill_once(whole=cycle % 3 == 2)
+            self.kill_once(whole=cycle % 3 == 2, again=cycle % 6 == 4)
         time.sleep(1)
         self.over.set()
         for thread in threads:
@@ -390,6 +396,16 @@ class Change(Kill):
             self.d.ctl("queue", *words, check=False)  # refused when there is none left
             self.assertEqual({r.partition("@")[2] for those in self.state()[1].values() for r in those}, rest)
         self.until(lambda: not self.bodies(), "there are bodies of no message")
+
+    def test_while_it_starts(self):
+        before = self.state()
+        for _ in range(max(8, CYCLES // 2)):
+            self.d.kill()
+            self.d.launch()
+            time.sleep(random.random() * 0.15)
+        self.again()
+        self.assertEqual(self.state(), before)
+        self.assertEqual(len(self.bodies()), self.MAILS)
 
 
 del Kill
