@@ -5,7 +5,7 @@
 #include "server.h"
 
 /* Everybody who waits for the reload, and the log, hears it. */
-static void tell(struct server *server, enum msv_log_level level, const char *line)
+void server_tell(struct server *server, enum msv_log_level level, const char *line)
 {
 	log_line(NULL, level, line);
 	for (size_t i = 0; i < server->nwaiters; i++)
@@ -14,7 +14,7 @@ static void tell(struct server *server, enum msv_log_level level, const char *li
 
 static void on_tls_report(void *user, enum msv_log_level level, const char *line)
 {
-	tell(user, level, line);
+	server_tell(user, level, line);
 }
 
 int server_take_certs(struct server *server, const struct contents *packed)
@@ -48,7 +48,7 @@ static void take_passwd(struct server *server, const struct contents *passwd)
 	if (error == 0)
 		return;
 	server->reload_failed = true;
-	tell(server, MSV_LOG_ERROR,
+	server_tell(server, MSV_LOG_ERROR,
 	    "the new passwd file cannot be used (see the log): the old accounts stay");
 }
 
@@ -57,7 +57,7 @@ static void take_aliases(struct server *server, const struct contents *text)
 	if (server_take_aliases(server, text) == 0)
 		return;
 	server->reload_failed = true;
-	tell(server, MSV_LOG_ERROR,
+	server_tell(server, MSV_LOG_ERROR,
 	    "the new aliases cannot be used (see the log): the old ones stay");
 }
 
@@ -74,7 +74,7 @@ static void finish_reload(struct server *server)
 	if (server->reload_failed)
 		log_line(NULL, MSV_LOG_ERROR, line);
 	else
-		tell(server, MSV_LOG_INFO, line);
+		server_tell(server, MSV_LOG_INFO, line);
 	for (size_t i = 0; i < server->nwaiters; i++)
 		reply_end(server->waiters[i], server->reload_failed ? line : NULL);
 	server->nwaiters = 0;
@@ -106,7 +106,7 @@ void server_take_message(
 		break;
 	case MESSAGE_PROBLEM:
 		server->reload_failed = true;
-		tell(server, MSV_LOG_ERROR, contents->p);
+		server_tell(server, MSV_LOG_ERROR, contents->p);
 		break;
 	case MESSAGE_DONE:
 		finish_reload(server);

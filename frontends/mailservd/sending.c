@@ -176,8 +176,7 @@ static void include_done(void *user, const char *p, size_t n)
 
 static void on_alias_problem(void *user, const char *line)
 {
-	(void)user;
-	log_line(NULL, MSV_LOG_WARN, line);
+	server_tell(user, MSV_LOG_WARN, line);
 }
 
 int server_take_aliases(struct server *server, const struct contents *text)

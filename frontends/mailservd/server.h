@@ -61,6 +61,8 @@ int server_secret(struct msv_env *env, const char *file, uint8_t secret[SECRET_S
 /* services.c: sessions for listeners.  0 or an error that was told. */
 int services_start(struct server *server);
 
+/* reload.c: the log, and everybody who waits for the reload, hears the line. */
+void server_tell(struct server *server, enum msv_log_level level, const char *line);
 /* reload.c: takes certificates (at the start: for the first time).  0 or an
  * error that was told. */
 int server_take_certs(struct server *server, const struct contents *packed);

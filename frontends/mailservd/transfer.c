@@ -100,6 +100,7 @@ void server_trace(struct server *server, size_t argc, const char *const *argv, s
 	server->tracers[server->ntracers++] = reply;
 	reply_on_change(reply, on_trace_change, server);
 	msv_mta_set_trace(server->mta, on_line, server);
+	reply_text(reply, "watching connections to other hosts");
 }
 
 /* -- pause and resume --------------------------------------------------------------------------- */

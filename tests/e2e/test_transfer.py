@@ -300,7 +300,7 @@ class Control(Transfer):
         from daemon import MAILSERVCTL
         with subprocess.Popen([MAILSERVCTL, "-c", str(self.d.conf), "trace"], stdout=subprocess.PIPE, text=True) as trace:
             try:
-                time.sleep(0.5)
+                self.assertIn("watching", trace.stdout.readline())
                 self.submit(self.d, ["bob@example.net"])
                 self.d.ctl("resume", "out")
                 self.sink_.wait(1)
@@ -357,6 +357,8 @@ class Aliases(Transfer):
                 return client.rcpt("two@example.org")[0] == 250
         self.until(there)
         d.wait_log("aliases:3: ")
+        said = d.ctl("reload").stdout
+        self.assertRegex(said, "(?m)^.*aliases:3: .*\\n.*reloaded")
 
     def test_program(self):
         d = self.daemon('aliases = "aliases"\nprograms = true\n' + QUICK % "", aliases="")
