@@ -219,7 +219,7 @@ class Daemon:
         """kill -9, all at once."""
         os.kill(self.process.pid, signal.SIGSTOP)  # so that no new child is missed
         found = self.processes()
-        for pid in found:
+        for pid in reversed(found):  # a server that sees its parent end would stop in an orderly way
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 60
