@@ -337,6 +337,8 @@ struct config *config_load(const char *file)
 	cfg_set_validate_func(cfg, "route|port", check_port);
 	cfg_set_validate_func(cfg, "masquerade", check_masquerade);
 	cfg_set_validate_func(cfg, "dns", check_dns);
+	cfg_set_validate_func(cfg, "srs_domain", check_domains);
+	cfg_set_validate_func(cfg, "route|helo", check_domains);
 	/* The scanner would end the process over a directory. */
 	struct stat st;
 	int result = stat(file, &st) != 0 ? CFG_FILE_ERROR : CFG_SUCCESS;

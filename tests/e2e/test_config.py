@@ -58,6 +58,8 @@ class Mistakes(unittest.TestCase):
                 ('prefix = "INBOX/"', "prefix 'INBOX/' must end with the separator, \".\""),
                 ("limits { login = 99999999999 }", "login is out of range: write 1 to 2073600"),
                 ('dns = "resolver.example"', "'resolver.example' is not a value for dns: write an address"),
+                ('srs_domain = "two words"', "'two words' is not a domain name for srs_domain"),
+                ('route "*" { helo = "two words" }', "'two words' is not a domain name for helo"),
                 ('route "*" { host = "h" source = "eth0" }', 'route *: source = "eth0" is no IP address'),
                 ('route "*" { host = "h" lmtp = "/l" }', "route *: say host or lmtp, not both"),
                 ('route "*" { host = "h" login = "isp" }', 'say secrets = "secrets" and write there: isp user:password'),
