@@ -245,6 +245,10 @@ static void look_at_drop(struct parent *parent)
 	if (parent->dropper == 0) {
 		signals_default();
 		close(parent->pipe);
+		/* Else they would stay open, and nobody answer, when the server ends. */
+		for (size_t k = 0; k < parent->daemon->nports; k++)
+			close(parent->daemon->ports[k].fd);
+		close(parent->daemon->control);
 		_exit(
 		    drop_take(parent->daemon->config, parent->drop) ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
