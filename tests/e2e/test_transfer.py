@@ -244,7 +244,7 @@ class Control(Transfer):
         self.assertTrue(self.queue(self.d, one)[0]["held"])
         self.d.ctl("resume", "out")
         self.assertIn(b"second", self.sink_.wait(1)[0].data)
-        self.assertEqual(len(self.queue(self.d)), 2)
+        self.until(lambda: len(self.queue(self.d)) == 2)
         self.d.ctl("queue", "release", one)
         self.sink_.wait(2)
         self.until(lambda: self.queue(self.d) == [])
