@@ -166,7 +166,8 @@ struct msv_smtp_handler {
 	int (*body)(void *user, struct msv_conn *conn, const void *p, size_t n);
 	/* The message is whole: store it, then answer.  250 means it is safe.  On
 	 * LMTP each recipient may have an answer of its own.  If the connection
-	 * ends first the op is canceled; reset() is not called. */
+	 * ends first the op is canceled; reset() is not called.  msv_conn_shutdown()
+	 * waits for the answer: who reads 421 would send again what is safe. */
 	void (*done)(void *user, struct msv_conn *conn, struct msv_reply_op op);
 	/* The transaction ended before done() was called; not called after.  An op
 	 * under way is canceled first. */

@@ -269,9 +269,10 @@ static void advance(struct msv_conn *conn)
 	conn->kicked = false;
 	if (conn->expired)
 		expire(conn);
-	if (conn->farewell && !msv_conn_ended(conn)) {
+	if (conn->farewell && !conn->farewell_waits && !msv_conn_ended(conn)) {
 		conn->proto->shutdown(conn, (enum msv_shutdown)(conn->farewell - 1));
-		msv_conn_end(conn);
+		if (!conn->farewell_waits)
+			msv_conn_end(conn);
 	}
 	if (!msv_conn_ended(conn))
 		take_input(conn);

@@ -59,6 +59,7 @@ struct msv_conn {
 	bool *here; /* a verb is ending: set to false when the conn goes away */
 	uint64_t started, bytes_in, bytes_out;
 	unsigned char farewell; /* enum msv_shutdown + 1: what is to be said */
+	bool farewell_waits;    /* set by shutdown(): the protocol ends it a little later */
 	bool kicked;            /* step wants to run */
 	bool stalled;           /* the output window was full: step when it has drained */
 	bool expired;           /* a tick saw the deadline pass */

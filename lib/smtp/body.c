@@ -141,6 +141,9 @@ static void done_answered(struct msv_smtp *s, const struct msv_smtp_answer *answ
 		s->errors = 0;
 	}
 	msv_smtp_forget(s);
+	s->delivering = false;
+	if (s->goodbye)
+		msv_smtp_hang_up(s, s->goodbye->enhanced, s->goodbye->text);
 }
 
 void msv_smtp_body_done(struct msv_smtp *s)
@@ -156,5 +159,6 @@ void msv_smtp_body_done(struct msv_smtp *s)
 	if (!op.op)
 		return;
 	s->open = false;
+	s->delivering = true;
 	s->handler.done(s->config.user, &s->conn, op);
 }

@@ -121,7 +121,15 @@ static void say_goodbye(struct msv_conn *conn, enum msv_shutdown why)
 	const struct msv_smtp_say *say =
 	    &words[why <= MSV_SHUTDOWN_OVERLOAD ? why : MSV_SHUTDOWN_SERVICE];
 
-	msv_smtp_hang_up((struct msv_smtp *)conn, say->enhanced, say->text);
+	struct msv_smtp *s = (struct msv_smtp *)conn;
+
+	/* A sender who reads 421 sends a message again that may be safe already. */
+	if (s->delivering) {
+		s->goodbye = say;
+		conn->farewell_waits = true;
+	} else {
+		msv_smtp_hang_up(s, say->enhanced, say->text);
+	}
 }
 
 void msv_smtp_start_again(struct msv_smtp *s)

@@ -329,7 +329,9 @@ struct msv_smtp {
 	uint32_t mails, messages;
 
 	/* The transaction. */
-	bool open; /* mail() was called; neither done() nor reset() was */
+	bool open;                          /* mail() was called; neither done() nor reset() was */
+	bool delivering;                    /* done() was called; its answer is awaited */
+	const struct msv_smtp_say *goodbye; /* said behind that answer */
 	void *transaction;
 	char *from;
 	bool smtputf8;
