@@ -5,7 +5,7 @@
 # ends in a line "N passed, N failed".  The steps, each also a command by
 # itself:
 #	gcc, all features:      unit tests, house rules, end-to-end tests
-#	ASan + UBSan:           unit and end-to-end tests again
+#	ASan + UBSan:           unit tests again, and the end-to-end tests of the daemon
 #	OpenSSL alone:          unit tests
 #	clang:                  builds without a warning; a few seconds of each fuzz target
 set -u
@@ -53,15 +53,22 @@ unit() {
 	/usr/bin/python3 tests/tally.py "$1" "$out/$1/meson-logs/testlog.json" >>"$results"
 }
 
-# e2e NAME: the end-to-end tests against the programs of a build.
+# e2e NAME [MODULE...]: the end-to-end tests, or some, against the programs of a build.
 e2e() {
-	echo "== end-to-end tests of $1"
-	MAILSERV_BUILD=$out/$1 MAILSERV_PEERS=$out/peers \
-		/usr/bin/python3 tests/e2e/run.py "$1" "$results"
+	name=$1
+	shift
+	echo "== end-to-end tests of $name"
+	MAILSERV_BUILD=$out/$name MAILSERV_PEERS=$out/peers \
+		/usr/bin/python3 tests/e2e/run.py "$name" "$results" "$@"
 }
 
+# Those that run the daemon of the build; others build, or try the peers, by themselves.
+daemon_tests="test_clients test_config test_control test_dovecot test_kill test_mail test_mailservctl
+	test_relay_peers test_sendmail test_tls test_transfer"
+
 build gcc && unit gcc && e2e gcc
-build asan -Db_sanitize=address,undefined -Db_lundef=false && unit asan && e2e asan
+# shellcheck disable=SC2086 # a list of words
+build asan -Db_sanitize=address,undefined -Db_lundef=false && unit asan && e2e asan $daemon_tests
 build openssl-alone --auto-features=disabled -Dtests=enabled && unit openssl-alone
 if CC=clang build clang -Dfuzz=true; then
 	echo "== fuzzing, $fuzz_seconds s each"

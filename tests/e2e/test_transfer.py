@@ -187,7 +187,7 @@ class Trouble(Transfer):
 
     def test_given_up(self):
         sink = self.sink(answer=lambda verb, argument, session: "450 4.2.0 not now" if verb == "RCPT" else None)
-        d = self.daemon(self.via(sink, queue="lifetime = 4 warn = 2")).start()
+        d = self.daemon(self.via(sink, queue="lifetime = 8 warn = 2")).start()
         self.submit(d, ["bob@example.net"])
         bounces = d.wait_inbox(2, seconds=40)
         subjects = [email.message_from_string(b)["Subject"] for b in bounces]
